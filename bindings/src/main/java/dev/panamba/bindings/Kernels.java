@@ -1,0 +1,137 @@
+package dev.panamba.bindings;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
+
+import dev.panamba.bindings.kernels.panamba_h;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.lang.invoke.MethodHandle;
+
+/** Panamba's own C kernels: {@code int pb_<kernel>(const struct pb_<kernel>_args *, int64_t begin, int64_t end)}. */
+public final class Kernels {
+    // Not bound to an address: linking costs milliseconds for each handle, so all kernels share this one.
+    private static final MethodHandle KERNEL =
+            Linker.nativeLinker().downcallHandle(FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG));
+    private static final MethodHandle NUMBER = Linker.nativeLinker().downcallHandle(FunctionDescriptor.of(JAVA_INT));
+
+    private static Library f32;
+    private static Library f64;
+
+    private Kernels() {}
+
+    /**
+     * {@return the single-precision library, which ships}
+     *
+     * @throws NativeException where it cannot be loaded
+     */
+    public static synchronized Library f32() {
+        if (f32 == null) {
+            Natives.load();
+            f32 = new Library(Natives.KERNELS, SymbolLookup.loaderLookup(), Float.BYTES);
+        }
+        return f32;
+    }
+
+    /**
+     * {@return the double-precision library, which exists to check gradients}
+     *
+     * @throws NativeException where the jar with classifier {@code f64} is not on the class path
+     */
+    public static synchronized Library f64() {
+        if (f64 == null) {
+            // Its functions have the names of the other library's, so it is searched alone.
+            var file = Natives.extractKernels(Natives.KERNELS_F64);
+            f64 = new Library(Natives.KERNELS_F64, SymbolLookup.libraryLookup(file, Arena.global()), Double.BYTES);
+        }
+        return f64;
+    }
+
+    /** {@return the instruction set the shipped kernels run on, for instance {@code x86-64-v4}} */
+    public static String level() {
+        Natives.load();
+        return panamba_h.pb_level().getString(0);
+    }
+
+    /**
+     * Runs the items [begin, end) of a kernel on the calling thread. Allocates nothing.
+     *
+     * @param function the kernel's address, from {@link Library#find}
+     * @param args its argument block, filled; what the block points to must be alive and of the sizes it names
+     * @param begin first item
+     * @param end behind the last item
+     * @throws NativeException where the kernel refuses
+     */
+    public static void call(MemorySegment function, MemorySegment args, long begin, long end) {
+        int code;
+        try {
+            code = (int) KERNEL.invokeExact(function, args, begin, end);
+        } catch (Error | RuntimeException e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new AssertionError(e);
+        }
+        if (code != 0) {
+            throw new NativeException(refusal(code));
+        }
+    }
+
+    private static String refusal(int code) {
+        if (code == panamba_h.PB_TOKEN_OUT_OF_RANGE()) {
+            return "A token id is negative or not below the vocabulary's size.";
+        }
+        if (code == panamba_h.PB_CONTEXT_FULL()) {
+            return "The context is full: no position is left in the cache or the position table.";
+        }
+        if (code == panamba_h.PB_SIZE_UNSUPPORTED()) {
+            return "A size is beyond what the kernels support: N is at most " + panamba_h.PB_MAX_STATE()
+                    + ", K at most " + panamba_h.PB_MAX_CONV() + ", D/H at most " + panamba_h.PB_MAX_HEAD() + ".";
+        }
+        return "A kernel failed with the unknown code " + code + ".";
+    }
+
+    /** The kernels of one loaded library. */
+    public static final class Library {
+        private final String file;
+        private final SymbolLookup symbols;
+
+        private Library(String file, SymbolLookup symbols, int realBytes) {
+            this.file = file;
+            this.symbols = symbols;
+            require("pb_abi_version", panamba_h.PB_ABI_VERSION());
+            require("pb_real_bytes", realBytes);
+        }
+
+        /**
+         * {@return the address of a kernel}
+         *
+         * @param kernel its C name, for instance {@code pb_scan_forward}
+         * @throws NativeException where the library has none of that name
+         */
+        public MemorySegment find(String kernel) {
+            return symbols.find(kernel)
+                    .orElseThrow(() -> new NativeException(file + " has no function " + kernel
+                            + ": library and bindings are of different builds, build both again."));
+        }
+
+        private void require(String function, int expected) {
+            int actual;
+            try {
+                actual = (int) NUMBER.invokeExact(find(function));
+            } catch (Error | RuntimeException e) {
+                throw e;
+            } catch (Throwable e) {
+                throw new AssertionError(e);
+            }
+            if (actual != expected) {
+                throw new NativeException(
+                        file + " answers " + actual + " to " + function + " where the bindings expect " + expected
+                                + ": run tools/bindings/regenerate and build again.");
+            }
+        }
+    }
+}

@@ -1,0 +1,14 @@
+package dev.panamba.bindings;
+
+/** A native library could not be loaded or a native call refused; the message is one sentence for a person. */
+public final class NativeException extends IllegalStateException {
+    private static final long serialVersionUID = 1;
+
+    NativeException(String message) {
+        super(message);
+    }
+
+    NativeException(String message, Throwable cause) {
+        super(message, cause);
+    }
+}

@@ -1,0 +1,231 @@
+package dev.panamba.bindings;
+
+import dev.panamba.bindings.openblas.cblas_h;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Locale;
+
+/**
+ * Brings OpenBLAS and the kernels into the process, once.
+ *
+ * <p>A library travels as a resource and is loaded as a file, so it is copied to a cache, in a folder named by its SHA-256:
+ * {@code $PANAMBA_CACHE}, else {@code $XDG_CACHE_HOME/panamba}, else {@code ~/.cache/panamba}; where that cannot be written, a
+ * temporary folder of this process. Copies appear by one rename, so processes may start together; a copy that no longer has its digest is replaced.
+ */
+public final class Natives {
+    static final String KERNELS = "libpanamba.so";
+    static final String KERNELS_F64 = "libpanamba_f64.so";
+
+    private static final String PLATFORM = platform();
+    private static final String OPENBLAS_FOLDER = "org/bytedeco/openblas/" + PLATFORM + "/";
+    private static final String KERNELS_FOLDER = "META-INF/native/" + PLATFORM + "/";
+
+    private static List<Path> loaded = List.of();
+
+    private Natives() {}
+
+    /**
+     * What runs in this process.
+     *
+     * @param files the libraries, in the order they were loaded
+     * @param level the instruction set of the kernels
+     * @param core the CPU family OpenBLAS chose its kernels for
+     * @param config how OpenBLAS was built
+     * @param threads the threads of OpenBLAS's own pool
+     */
+    public record Facts(List<Path> files, String level, String core, String config, int threads) {}
+
+    /**
+     * {@return what was loaded and what it chose}
+     *
+     * @throws NativeException where a library cannot be loaded
+     */
+    public static Facts facts() {
+        load();
+        return new Facts(loaded, Kernels.level(), OpenBlas.core(), OpenBlas.config(), OpenBlas.threads());
+    }
+
+    /**
+     * Loads the libraries unless they are loaded. The faces call this themselves; a program calls it first to meet a failure
+     * as the exception below and not as an error of class initialisation.
+     *
+     * @throws NativeException where a library cannot be loaded; the message names the file, the reason and the fix
+     */
+    public static synchronized void load() {
+        if (!loaded.isEmpty()) {
+            return;
+        }
+        var files = new ArrayList<Path>();
+        for (var pin : openBlasPins()) {
+            files.add(extract(OPENBLAS_FOLDER + pin.file(), pin.sha256()));
+        }
+        files.add(extractKernels(KERNELS));
+        files.forEach(Natives::load);
+        // Never toggled again: two OpenBLAS threads beside any busy neighbour are slower than one by orders of
+        // magnitude.
+        cblas_h.openblas_set_num_threads(1);
+        loaded = List.copyOf(files);
+    }
+
+    /** The digest that a file of OpenBLAS must have. */
+    private record Pin(String sha256, String file) {}
+
+    // The pins are listed in load order: every library behind the ones it needs.
+    private static List<Pin> openBlasPins() {
+        var name = "openblas-" + PLATFORM + ".sha256";
+        try (var in = Natives.class.getResourceAsStream(name)) {
+            if (in == null) {
+                throw new NativeException("Panamba has no native libraries for " + PLATFORM
+                        + ": it runs on linux-x86_64; for another platform add " + name + " and build for it.");
+            }
+            return new String(in.readAllBytes(), StandardCharsets.UTF_8)
+                    .lines()
+                    .map(line -> line.split(" +"))
+                    .map(columns -> new Pin(columns[0], columns[1]))
+                    .toList();
+        } catch (IOException e) {
+            throw new NativeException("Cannot read " + name + " (" + e + "): build the bindings again.", e);
+        }
+    }
+
+    /** Our own library changes with every build, so its name in the cache is computed instead of pinned. */
+    static Path extractKernels(String file) {
+        var resource = KERNELS_FOLDER + file;
+        try (var in = open(resource)) {
+            return extract(resource, digest(in));
+        } catch (IOException e) {
+            throw new NativeException(
+                    "Cannot read the library " + resource + " (" + e + "): its jar is damaged, build again.", e);
+        }
+    }
+
+    private static Path extract(String resource, String sha256) {
+        try {
+            return extract(resource, sha256, cache());
+        } catch (IOException | InvalidPathException cacheFailed) {
+            try {
+                return extractForThisProcess(resource, sha256);
+            } catch (IOException e) {
+                throw new NativeException(
+                        "Cannot copy " + resource + " to the cache (" + cacheFailed
+                                + ") or to the folder for temporary files (" + e
+                                + "): set PANAMBA_CACHE to a folder that can be written and has 50 MB of room.",
+                        e);
+            }
+        }
+    }
+
+    private static Path extract(String resource, String sha256, Path folder) throws IOException {
+        var target = folder.resolve(sha256).resolve(resource.substring(resource.lastIndexOf('/') + 1));
+        if (!hasDigest(target, sha256)) {
+            publish(resource, target, sha256);
+        }
+        return target;
+    }
+
+    // A folder of its own: a shared one with a name that can be guessed would let others put files there.
+    private static Path extractForThisProcess(String resource, String sha256) throws IOException {
+        var folder = Files.createTempDirectory("panamba");
+        var target = extract(resource, sha256, folder);
+        for (var path : List.of(folder, target.getParent(), target)) {
+            path.toFile().deleteOnExit();
+        }
+        return target;
+    }
+
+    private static void publish(String resource, Path target, String sha256) throws IOException {
+        Files.createDirectories(target.getParent());
+        var copy = Files.createTempFile(target.getParent(), "copy", ".tmp");
+        try {
+            try (var in = open(resource)) {
+                Files.copy(in, copy, StandardCopyOption.REPLACE_EXISTING);
+            }
+            if (!hasDigest(copy, sha256)) {
+                throw new NativeException("The library " + resource + " on the class path does not have the digest "
+                        + sha256 + ": its jar is damaged or of another version, fetch it again.");
+            }
+            try (var channel = FileChannel.open(copy, StandardOpenOption.WRITE)) {
+                channel.force(true);
+            }
+            Files.move(copy, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        } finally {
+            Files.deleteIfExists(copy);
+        }
+    }
+
+    private static void load(Path file) {
+        try {
+            System.load(file.toString());
+        } catch (UnsatisfiedLinkError e) {
+            throw new NativeException(
+                    "Cannot load " + file + " (" + e.getMessage()
+                            + "): if its folder forbids execution, set PANAMBA_CACHE to one that allows it.",
+                    e);
+        }
+    }
+
+    private static InputStream open(String resource) throws IOException {
+        var url = Natives.class.getClassLoader().getResource(resource);
+        if (url == null) {
+            throw new NativeException("The library " + resource
+                    + " is not on the class path: add the jar that holds it (panamba-native or Bytedeco's openblas).");
+        }
+        return url.openStream();
+    }
+
+    private static NativeException unreadable(String resource, IOException e) {
+        return new NativeException(
+                "Cannot read the library " + resource + " (" + e + "): its jar is damaged, build again.", e);
+    }
+
+    private static boolean hasDigest(Path file, String sha256) throws IOException {
+        if (!Files.isRegularFile(file)) {
+            return false;
+        }
+        try (var in = Files.newInputStream(file)) {
+            return digest(in).equals(sha256);
+        }
+    }
+
+    private static String digest(InputStream in) throws IOException {
+        MessageDigest digest;
+        try {
+            digest = MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new AssertionError("every JDK has SHA-256", e);
+        }
+        var buffer = new byte[1 << 18];
+        for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
+            digest.update(buffer, 0, n);
+        }
+        return HexFormat.of().formatHex(digest.digest());
+    }
+
+    private static Path cache() {
+        var chosen = System.getenv("PANAMBA_CACHE");
+        if (chosen != null && !chosen.isEmpty()) {
+            return Path.of(chosen).toAbsolutePath();
+        }
+        var shared = System.getenv("XDG_CACHE_HOME");
+        return shared != null && !shared.isEmpty()
+                ? Path.of(shared, "panamba").toAbsolutePath()
+                : Path.of(System.getProperty("user.home"), ".cache", "panamba");
+    }
+
+    private static String platform() {
+        var arch = System.getProperty("os.arch");
+        return System.getProperty("os.name").toLowerCase(Locale.ROOT) + "-" + (arch.equals("amd64") ? "x86_64" : arch);
+    }
+}

@@ -1,0 +1,142 @@
+package dev.panamba.cli;
+
+import dev.panamba.train.TrainingRun;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import javax.imageio.ImageIO;
+import org.knowm.xchart.XYChart;
+import org.knowm.xchart.XYChartBuilder;
+import org.knowm.xchart.style.Styler.LegendPosition;
+import org.knowm.xchart.style.markers.SeriesMarkers;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** Pictures of a training, drawn from its metrics. */
+final class Charts {
+    /** Points of a curve; longer trainings are averaged down. */
+    private static final int POINTS = 300;
+
+    private final Path directory;
+    private final List<JsonNode> lines = new ArrayList<>();
+
+    private Charts(Path directory) {
+        this.directory = directory;
+    }
+
+    /**
+     * Draws {@code loss.png}, and {@code experts.png} where there are experts.
+     *
+     * @param directory of a training
+     * @return the pictures
+     * @throws IOException if metrics cannot be read or pictures not written
+     */
+    static List<Path> draw(Path directory) throws IOException {
+        var charts = new Charts(directory);
+        var mapper = new JsonMapper();
+        for (var line : Files.readAllLines(TrainingRun.metrics(directory))) {
+            charts.lines.add(mapper.readTree(line));
+        }
+        var pictures = new ArrayList<Path>();
+        if (charts.lines.isEmpty()) {
+            return pictures;
+        }
+        pictures.add(charts.loss());
+        if (!charts.lines.getFirst().path("layers").isEmpty()) {
+            pictures.add(charts.experts());
+        }
+        return pictures;
+    }
+
+    private Path loss() throws IOException {
+        var chart = chart("Cross entropy, nats per token", "step", "loss");
+        var steps = new ArrayList<Double>();
+        var losses = new ArrayList<Double>();
+        var validSteps = new ArrayList<Double>();
+        var valid = new ArrayList<Double>();
+        int width = Math.max(1, lines.size() / POINTS);
+        for (int i = 0; i + width <= lines.size(); i += width) {
+            var part = lines.subList(i, i + width);
+            steps.add(part.getLast().path("step").asDouble() + 1);
+            losses.add(part.stream()
+                    .mapToDouble(l -> l.path("loss").asDouble())
+                    .average()
+                    .orElseThrow());
+        }
+        for (var line : lines) {
+            if (line.has("valid_loss")) {
+                validSteps.add(line.path("step").asDouble() + 1);
+                valid.add(line.path("valid_loss").asDouble());
+            }
+        }
+        chart.addSeries("training", steps, losses).setMarker(SeriesMarkers.NONE);
+        if (!valid.isEmpty()) {
+            chart.addSeries("held-out", validSteps, valid).setMarker(SeriesMarkers.CIRCLE);
+        }
+        return save(chart, "loss.png");
+    }
+
+    /** Of each layer, the busiest and the idlest expert's share of the tokens, in multiples of an even share. */
+    private Path experts() throws IOException {
+        var chart = chart("Load of the busiest and the idlest expert", "step", "share of tokens, 1 = even");
+        int layers = lines.getFirst().path("layers").size();
+        int width = Math.max(1, lines.size() / POINTS);
+        for (int layer = 0; layer < layers; layer++) {
+            var steps = new ArrayList<Double>();
+            var busiest = new ArrayList<Double>();
+            var idlest = new ArrayList<Double>();
+            for (int i = 0; i + width <= lines.size(); i += width) {
+                var share = shares(lines.subList(i, i + width), layer);
+                steps.add(lines.get(i + width - 1).path("step").asDouble() + 1);
+                busiest.add(share[0]);
+                idlest.add(share[1]);
+            }
+            chart.addSeries("layer " + (layer + 1) + " busiest", steps, busiest).setMarker(SeriesMarkers.NONE);
+            chart.addSeries("layer " + (layer + 1) + " idlest", steps, idlest).setMarker(SeriesMarkers.NONE);
+        }
+        return save(chart, "experts.png");
+    }
+
+    private static double[] shares(List<JsonNode> part, int layer) {
+        double[] load = new double
+                [part.getFirst().path("layers").path(layer).path("load").size()];
+        double sum = 0;
+        for (var line : part) {
+            for (int e = 0; e < load.length; e++) {
+                var n = line.path("layers").path(layer).path("load").path(e).asDouble();
+                load[e] += n;
+                sum += n;
+            }
+        }
+        double most = 0;
+        double least = Double.MAX_VALUE;
+        for (double n : load) {
+            most = Math.max(most, n * load.length / sum);
+            least = Math.min(least, n * load.length / sum);
+        }
+        return new double[] {most, least};
+    }
+
+    private static XYChart chart(String title, String x, String y) {
+        var chart = new XYChartBuilder()
+                .width(900)
+                .height(540)
+                .title(title)
+                .xAxisTitle(x)
+                .yAxisTitle(y)
+                .build();
+        chart.getStyler().setLegendPosition(LegendPosition.InsideNE);
+        return chart;
+    }
+
+    private Path save(XYChart chart, String name) throws IOException {
+        var file = directory.resolve(name);
+        var image = new BufferedImage(chart.getWidth(), chart.getHeight(), BufferedImage.TYPE_INT_RGB);
+        chart.paint(image.createGraphics(), chart.getWidth(), chart.getHeight());
+        ImageIO.write(image, "png", file.toFile());
+        return file;
+    }
+}

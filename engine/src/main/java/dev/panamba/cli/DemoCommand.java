@@ -1,0 +1,203 @@
+package dev.panamba.cli;
+
+import dev.panamba.graph.Team;
+import dev.panamba.infer.LanguageModel;
+import dev.panamba.infer.Sampler;
+import dev.panamba.memory.Placement;
+import dev.panamba.model.Config;
+import dev.panamba.model.Network;
+import dev.panamba.model.Presets;
+import dev.panamba.model.Weights;
+import dev.panamba.tensor.DType;
+import dev.panamba.text.Corpus;
+import dev.panamba.text.TokenFile;
+import dev.panamba.text.Tokenizers;
+import dev.panamba.train.Bigram;
+import dev.panamba.train.Evaluation;
+import dev.panamba.train.Metrics;
+import dev.panamba.train.Options;
+import dev.panamba.train.Schedule;
+import dev.panamba.train.Trainer;
+import dev.panamba.train.TrainingRun;
+import dev.panamba.train.Windows;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.OptionalDouble;
+import java.util.concurrent.Callable;
+import java.util.function.Predicate;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** {@code panamba demo}. */
+@Command(
+        name = "demo",
+        description =
+                "Trains a small MoE-Mamba on the JDK's own sources for about a minute, shows what it learnt, and lets it"
+                        + " write.")
+final class DemoCommand implements Callable<Integer> {
+    private static final String PRESET = "tiny-moe-mamba";
+    /** Of so many files one is held out. */
+    private static final int HELD_OUT = 20;
+
+    private static final int WRITTEN = 500;
+    private static final long SEED = 1;
+
+    @Option(
+            names = "--data",
+            paramLabel = "DIR|ZIP",
+            description = "Other text files to learn from, at least a few dozen.")
+    private Path data;
+
+    @Option(
+            names = "--out",
+            paramLabel = "DIR",
+            description = "Where pictures and the model go; default: panamba-demo, or the next such name that is free.")
+    private Path out;
+
+    @Option(names = "--threads", description = "Default: all cores.")
+    private int threads = Runtime.getRuntime().availableProcessors();
+
+    private Metrics last;
+
+    @Override
+    public Integer call() throws IOException {
+        Predicate<String> include = _ -> true;
+        if (data == null) {
+            include = source();
+        }
+        var files = include;
+        Predicate<String> heldOut = name -> Math.floorMod(name.hashCode(), HELD_OUT) == 0;
+        out = directory();
+        var trainFile = out.resolve("train.tokens");
+        var validFile = out.resolve("valid.tokens");
+        var bytes = Tokenizers.bytes();
+        var train = TokenFile.write(trainFile, new Corpus(data, n -> files.test(n) && !heldOut.test(n)), bytes);
+        var valid = TokenFile.write(validFile, new Corpus(data, n -> files.test(n) && heldOut.test(n)), bytes);
+        System.out.printf(
+                "Text: %s, %,d files with %,d bytes to learn from, %,d files with %,d bytes held out%n",
+                data, train.documents(), train.bytes(), valid.documents(), valid.bytes());
+        var preset = Presets.named(PRESET);
+        describe(preset.config());
+        var options = new Options(
+                preset.steps(),
+                preset.batch(),
+                preset.context(),
+                preset.batch(),
+                SEED,
+                new Schedule(preset.lr(), preset.steps() / 20, preset.steps(), Schedule.Shape.COSINE, 0.1),
+                0.1,
+                Options.Decay.MATRICES,
+                0.5,
+                0.9,
+                0.999,
+                1e-8,
+                Windows.Order.SHUFFLED);
+        try (var tokens = TokenFile.open(trainFile);
+                var held = TokenFile.open(validFile)) {
+            train(Weights.random(preset.config(), SEED), options, tokens, held);
+        }
+        Files.delete(trainFile);
+        Files.delete(validFile);
+        return 0;
+    }
+
+    private Predicate<String> source() {
+        data = Path.of(System.getProperty("java.home"), "lib", "src.zip");
+        if (Files.exists(data)) {
+            return name -> name.startsWith("java.base/java/") && name.endsWith(".java");
+        }
+        System.out.println("This JDK has no lib/src.zip, so the demo learns from Panamba's own sources: a small text.");
+        data = Path.of(System.getProperty("panamba.home", "."));
+        return name -> !name.startsWith(".") && !name.contains("target/") && name.matches(".*\\.(java|c|h)");
+    }
+
+    private Path directory() throws IOException {
+        if (out != null) {
+            return Files.createDirectories(out);
+        }
+        for (int i = 1; ; i++) {
+            try {
+                return Files.createDirectory(Path.of(i == 1 ? "panamba-demo" : "panamba-demo-" + i));
+            } catch (FileAlreadyExistsException e) {
+                // Another demo's; its pictures stay.
+            }
+        }
+    }
+
+    private static void describe(Config config) {
+        var parameters = Network.parameters(config, DType.F32);
+        long total = parameters.stream().mapToLong(p -> p.shape().elements()).sum();
+        var experts = (Config.Switch) config.mlp();
+        System.out.printf(
+                "Model: %s, %,d parameters: %d pairs of a Mamba layer and a Switch layer of %d experts, width %d, bytes%n%n",
+                config.family(), total, config.blocks(), experts.X(), config.D());
+    }
+
+    private void train(Weights weights, Options options, TokenFile tokens, TokenFile held) throws IOException {
+        double before;
+        double after;
+        try (var team = new Team(threads);
+                var evaluation = new Evaluation(weights, options.context(), team)) {
+            before = evaluation.measure(held, Long.MAX_VALUE).natsPerToken();
+            try (var trainer = new Trainer(weights, options, team, Placement.PACKED);
+                    var progress = new Progress(0, options.steps(), true)) {
+                var windows = new Windows(tokens, options.context(), options.seed(), options.order());
+                var run = new TrainingRun(out, trainer, options, windows, held, evaluation, null, 0, _ -> {});
+                run.run((Metrics metrics, OptionalDouble measured) -> {
+                    last = metrics;
+                    progress.step(metrics, measured);
+                });
+            }
+            after = evaluation.measure(held, Long.MAX_VALUE).natsPerToken();
+        }
+        report(before, after, new Bigram(tokens).natsPerToken(held));
+        for (var picture : Charts.draw(out)) {
+            System.out.println("Picture: " + picture);
+        }
+        System.out.println("Model:   " + out + "\n");
+        write(weights);
+    }
+
+    private void report(double before, double after, double bigram) {
+        System.out.printf("%nHeld-out files, bits per byte (lower is better)%n");
+        System.out.printf("  before training   %6.3f%n", before / Math.log(2));
+        System.out.printf("  bigram baseline   %6.3f%n", bigram / Math.log(2));
+        System.out.printf("  after training    %6.3f%n%n", after / Math.log(2));
+        System.out.printf("Tokens of the last step by expert (an even share would be %,d)%n", even(last));
+        for (int i = 0; i < last.layers().size(); i++) {
+            var layer = last.layers().get(i);
+            System.out.printf(
+                    "  layer %d  %s  kept %,d, dropped %,d%n",
+                    i + 1, Arrays.toString(layer.load()), layer.kept(), layer.dropped());
+        }
+        System.out.println();
+    }
+
+    private static long even(Metrics metrics) {
+        return metrics.tokens() / metrics.layers().getFirst().load().length;
+    }
+
+    private void write(Weights weights) throws IOException {
+        var stream = new PrintStream(new FileOutputStream(FileDescriptor.out), false, StandardCharsets.UTF_8);
+        try (var model = LanguageModel.of(weights, Tokenizers.bytes(), threads);
+                var session = model.newSession()) {
+            var prompt = "    public ";
+            System.out.println("What it writes:");
+            stream.print(prompt);
+            session.feed(model.tokenizer().encode(prompt));
+            for (var token : session.generate(Sampler.of(0.7, 0, 0.95, SEED), WRITTEN)) {
+                stream.print(token.text());
+                stream.flush();
+            }
+            stream.println();
+            stream.flush();
+        }
+    }
+}

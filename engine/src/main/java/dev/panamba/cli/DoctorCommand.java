@@ -1,0 +1,45 @@
+package dev.panamba.cli;
+
+import dev.panamba.bindings.Natives;
+import java.util.LinkedHashMap;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** {@code panamba doctor}. */
+@Command(name = "doctor", description = "Prints which native libraries were loaded and why.")
+final class DoctorCommand implements Callable<Integer> {
+    @Option(names = "--json", description = "Print one JSON object.")
+    private boolean json;
+
+    @Override
+    public Integer call() {
+        var facts = Natives.facts();
+        var runtime = Runtime.getRuntime();
+        var fields = new LinkedHashMap<String, Object>();
+        fields.put("java", System.getProperty("java.vm.name") + " " + Runtime.version());
+        fields.put("os", System.getProperty("os.name") + " " + System.getProperty("os.arch"));
+        fields.put("cores", runtime.availableProcessors());
+        fields.put("heap_mib", runtime.maxMemory() >> 20);
+        fields.put("kernels", facts.level());
+        fields.put("openblas", facts.config());
+        fields.put("openblas_core", facts.core());
+        fields.put("openblas_threads", facts.threads());
+        fields.put("files", facts.files().stream().map(Object::toString).toList());
+        if (json) {
+            Json.print(System.out, fields);
+            return 0;
+        }
+        print("Java", fields.get("java"));
+        print("System", fields.get("os") + ", " + fields.get("cores") + " cores for this process");
+        print("Kernels", facts.level() + ", the best level of this processor; PANAMBA_CPU_LEVEL=v2|v3|v4 lowers it");
+        print("OpenBLAS", facts.config());
+        print("", "one thread in each caller: Panamba's own team splits the work (" + facts.threads() + " here)");
+        facts.files().forEach(file -> print("Loaded", file));
+        return 0;
+    }
+
+    private static void print(String what, Object value) {
+        System.out.printf("%-10s %s%n", what, value);
+    }
+}

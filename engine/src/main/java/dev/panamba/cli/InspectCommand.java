@@ -1,0 +1,138 @@
+package dev.panamba.cli;
+
+import dev.panamba.graph.Plan;
+import dev.panamba.graph.Value;
+import dev.panamba.infer.Session;
+import dev.panamba.io.SafeTensors;
+import dev.panamba.memory.Placement;
+import dev.panamba.model.Config;
+import dev.panamba.model.ModelFiles;
+import dev.panamba.model.Network;
+import dev.panamba.model.Presets;
+import dev.panamba.tensor.DType;
+import dev.panamba.train.TrainingProgram;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code panamba inspect}. */
+@Command(
+        name = "inspect",
+        description =
+                "Prints a model's tensors, its parameters in total and active for one token, and the memory it takes.")
+final class InspectCommand implements Callable<Integer> {
+    /** Sequences of the training step whose memory is printed. */
+    private static final int BATCH = 16;
+
+    private static final int CONTEXT = 256;
+
+    @ArgGroup(multiplicity = "1")
+    private Source source;
+
+    @Option(names = "--json", description = "Print one JSON object.")
+    private boolean json;
+
+    private static final class Source {
+        @Parameters(paramLabel = "DIR|FILE", description = "A model directory, or one .safetensors file.")
+        private Path path;
+
+        @Option(names = "--preset", paramLabel = "NAME", description = "A preset instead of a file.")
+        private String preset;
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        if (source.preset != null) {
+            model(source.preset, Presets.named(source.preset).config());
+        } else if (Files.isDirectory(source.path)) {
+            model(source.path.toString(), ModelFiles.config(source.path));
+        } else {
+            file(source.path);
+        }
+        return 0;
+    }
+
+    private void model(String name, Config config) {
+        var parameters = Network.parameters(config, DType.F32);
+        long total = parameters.stream().mapToLong(p -> p.shape().elements()).sum();
+        long active = parameters.stream().mapToLong(p -> active(p)).sum();
+        long context = Math.min(CONTEXT, config.longest());
+        var training = TrainingProgram.of(config, DType.F32, BATCH, (int) context, 1);
+        var plan = Plan.of(training.program(), Placement.PACKED);
+        long weights = 4 * total;
+        long state = Session.stateBytes(config);
+        if (json) {
+            var fields = new LinkedHashMap<String, Object>();
+            fields.put("model", name);
+            fields.put("family", config.family());
+            fields.put("parameters", total);
+            fields.put("active", active);
+            fields.put("weight_bytes", weights);
+            fields.put("state_bytes", state);
+            fields.put("training_bytes", 4 * weights + plan.bytes());
+            var tensors = new LinkedHashMap<String, Object>();
+            parameters.forEach(p -> tensors.put(p.name(), p.shape().dims()));
+            fields.put("tensors", tensors);
+            Json.print(System.out, fields);
+            return;
+        }
+        for (var p : parameters) {
+            System.out.printf(
+                    "%-52s %-18s %,15d%n", p.name(), p.shape(), p.shape().elements());
+        }
+        System.out.println();
+        System.out.printf("%s (%s)%n", name, config.family());
+        System.out.printf("parameters     %,18d%n", total);
+        System.out.printf("active         %,18d  read for one token (the embedding counted whole)%n", active);
+        System.out.printf(
+                "inference      %18s  weights, F32, and %s of state a session%n",
+                Words.bytes(weights),
+                Words.bytes(state)
+                        + (config.constantState() ? " at every length" : " for " + config.maxPositions() + " tokens"));
+        System.out.printf(
+                "training       %18s  weights, gradients, two moments, and %s of activations at %d x %d%n",
+                Words.bytes(4 * weights + plan.bytes()), Words.bytes(plan.bytes()), BATCH, context);
+        System.out.printf(
+                "               %18s  of activations if no two values shared memory%n", Words.bytes(plan.naiveBytes()));
+    }
+
+    private void file(Path path) throws IOException {
+        long total = 0;
+        var tensors = new LinkedHashMap<String, Object>();
+        try (var file = SafeTensors.open(path)) {
+            for (var tensor : file.tensors()) {
+                total += tensor.shape().elements();
+                tensors.put(tensor.name(), tensor.type() + " " + tensor.shape());
+                if (!json) {
+                    System.out.printf(
+                            "%-52s %-5s %-18s %,15d%n",
+                            tensor.name(),
+                            tensor.type(),
+                            tensor.shape(),
+                            tensor.shape().elements());
+                }
+            }
+        }
+        if (json) {
+            var fields = new LinkedHashMap<String, Object>();
+            fields.put("file", path.toString());
+            fields.put("parameters", total);
+            fields.put("tensors", tensors);
+            Json.print(System.out, fields);
+        } else {
+            System.out.printf("%n%,d elements in %d tensors%n", total, tensors.size());
+        }
+    }
+
+    /** Of the experts' weights one is read. */
+    private static long active(Value parameter) {
+        var experts = parameter.name().contains(".experts.");
+        return parameter.shape().elements() / (experts ? parameter.shape().dim(0) : 1);
+    }
+}

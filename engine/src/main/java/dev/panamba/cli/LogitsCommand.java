@@ -1,0 +1,48 @@
+package dev.panamba.cli;
+
+import dev.panamba.graph.Team;
+import dev.panamba.io.AtomicFiles;
+import dev.panamba.io.SafeTensors;
+import dev.panamba.model.ModelFiles;
+import dev.panamba.tensor.DType;
+import dev.panamba.tensor.Shape;
+import dev.panamba.tensor.Tensor;
+import dev.panamba.train.Logits;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+
+/** {@code panamba logits}. */
+@Command(
+        name = "logits",
+        description = "Writes the logits after each of some tokens, as a tensor \"logits\" [L, V]. Nothing is dropped.")
+final class LogitsCommand implements Callable<Integer> {
+    @Option(names = "--model", paramLabel = "DIR", required = true, description = "A model directory.")
+    private Path model;
+
+    @Option(names = "--tokens", paramLabel = "1,2,3", required = true, split = ",", description = "Token ids.")
+    private int[] tokens;
+
+    @Option(names = "--out", paramLabel = "FILE", required = true, description = "A safetensors file.")
+    private Path out;
+
+    @Option(names = "--threads", description = "Default: all cores.")
+    private int threads = Runtime.getRuntime().availableProcessors();
+
+    @Override
+    public Integer call() throws IOException {
+        try (var weights = ModelFiles.weights(model, false);
+                var team = new Team(threads);
+                var logits = new Logits(weights, tokens, team)) {
+            var shape = Shape.of(tokens.length, weights.config().V());
+            var tensor = new Tensor("logits", DType.F32, shape, logits.values());
+            AtomicFiles.file(out, channel -> SafeTensors.write(channel, Map.of(), List.of(tensor)));
+        }
+        System.err.println("wrote " + out);
+        return 0;
+    }
+}

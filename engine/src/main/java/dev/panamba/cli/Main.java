@@ -1,0 +1,91 @@
+package dev.panamba.cli;
+
+import dev.panamba.bindings.NativeException;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.HelpCommand;
+import picocli.CommandLine.ParameterException;
+
+/** The command {@code panamba}. */
+@Command(
+        name = "panamba",
+        description = "Trains and runs MoE-Mamba and the models it is compared with.",
+        subcommands = {
+            DemoCommand.class,
+            TrainCommand.class,
+            GenerateCommand.class,
+            EvalCommand.class,
+            LogitsCommand.class,
+            InspectCommand.class,
+            ExportCommand.class,
+            BenchCommand.class,
+            DoctorCommand.class,
+            HelpCommand.class
+        },
+        footer = "%npanamba test runs every test; panamba help COMMAND explains a command.",
+        synopsisSubcommandLabel = "COMMAND")
+public final class Main {
+    private Main() {}
+
+    /**
+     * Runs a command and ends the process with 0 for done, 1 for failed, 2 for wrong usage.
+     *
+     * @param args the command line
+     */
+    public static void main(String[] args) {
+        // A library of ours logs through SLF4J, and nobody is to be told that nobody listens.
+        System.setProperty("slf4j.internal.verbosity", "ERROR");
+        // Charts are files; no window system is needed.
+        System.setProperty("java.awt.headless", "true");
+        System.exit(commandLine().execute(args));
+    }
+
+    /**
+     * The parser with its handling of errors.
+     *
+     * @return a fresh one
+     */
+    static CommandLine commandLine() {
+        var line = new CommandLine(new Main());
+        line.setCaseInsensitiveEnumValuesAllowed(true);
+        line.setExpandAtFiles(false);
+        line.setUsageHelpAutoWidth(true);
+        line.setParameterExceptionHandler((e, _) -> usage(e));
+        line.setExecutionExceptionHandler((e, command, _) -> {
+            command.getErr().println("panamba: " + sentence(e));
+            return 1;
+        });
+        return line;
+    }
+
+    private static int usage(ParameterException e) {
+        var command = e.getCommandLine();
+        command.getErr().println("panamba: " + e.getMessage().replace('\n', ' '));
+        command.getErr().println("Try: panamba help " + (command.getParent() == null ? "" : command.getCommandName()));
+        return 2;
+    }
+
+    private static String sentence(Exception e) throws Exception {
+        return switch (e) {
+            case NoSuchFileException f -> f.getFile() + " does not exist.";
+            case AccessDeniedException f -> f.getFile() + " may not be read or written by this user.";
+            case FileAlreadyExistsException f -> f.getFile() + " is in the way: there is a file of that name.";
+            case FileSystemException f -> f.getMessage();
+            case UncheckedIOException u -> sentence(u.getCause());
+            case IOException _,
+                    IllegalArgumentException _,
+                    ArithmeticException _,
+                    NativeException _,
+                    IllegalStateException _
+            when e.getMessage() != null -> e.getMessage();
+            // What nobody foresaw is a defect of ours, and its trace is what a report needs.
+            default -> throw e;
+        };
+    }
+}

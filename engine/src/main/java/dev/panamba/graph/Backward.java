@@ -1,0 +1,290 @@
+package dev.panamba.graph;
+
+import dev.panamba.graph.ForwardOp.*;
+import dev.panamba.graph.GradientOp.*;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * Reverse-mode differentiation of a program into the same program: a walk over the forward ops from the last to the first,
+ * each appending the ops of its derivative. The first contribution to an activation's gradient is assigned, later ones are
+ * added; an addition hands its gradient on to both operands by name, and it is copied only before somebody adds to it while
+ * another has yet to read it.
+ */
+public final class Backward {
+    private final Graph graph;
+    private final List<Op> forward;
+    private final Map<Value, Value> gradients = new HashMap<>();
+    private final Map<Value, Double> weights = new HashMap<>();
+    private final Map<Value, Integer> producers = new HashMap<>();
+    private final Set<List<Object>> written = new HashSet<>();
+    private final Set<Value> wanted = new HashSet<>();
+    private int current;
+
+    /**
+     * Prepares to differentiate what the graph holds now.
+     *
+     * @param graph a forward program
+     */
+    public Backward(Graph graph) {
+        this.graph = graph;
+        this.forward = List.copyOf(graph.ops());
+        for (int i = 0; i < forward.size(); i++) {
+            for (var value : Uses.of(forward.get(i)).writes()) {
+                producers.putIfAbsent(value.root(), i);
+            }
+        }
+    }
+
+    /**
+     * Adds a scalar to the loss.
+     *
+     * @param scalar the output of a {@link Mean}, or the balance of a {@link Route}
+     * @param weight its factor
+     * @return this
+     */
+    public Backward loss(Value scalar, double weight) {
+        weights.merge(scalar, weight, Double::sum);
+        return this;
+    }
+
+    /**
+     * Gives the gradient of an output.
+     *
+     * @param output an activation
+     * @param gradient its gradient, the same shape
+     * @return this
+     */
+    public Backward seed(Value output, Value gradient) {
+        gradients.put(output, gradient);
+        markWritten(output);
+        return this;
+    }
+
+    /**
+     * Asks for the gradient of an input or initial state, which nobody needs for training.
+     *
+     * @param input a real input of the program
+     * @return this
+     */
+    public Backward want(Value input) {
+        wanted.add(input);
+        return this;
+    }
+
+    /**
+     * Appends the derivative's ops.
+     *
+     * @return the gradients of activations and wanted inputs, by value; those of parameters are {@link Graph#gradient}
+     */
+    public Map<Value, Value> append() {
+        for (int i = forward.size() - 1; i >= 0; i--) {
+            var op = (ForwardOp) forward.get(i);
+            if (Uses.of(op).writes().stream().anyMatch(v -> has(v) || weights.containsKey(v))) {
+                current = i;
+                differentiate(op);
+            }
+        }
+        return gradients;
+    }
+
+    private void differentiate(ForwardOp op) {
+        switch (op) {
+            case Embedding o -> {
+                var dposition = o.position() == null ? null : graph.gradient(o.position());
+                graph.add(new EmbeddingGrad(graph.gradient(o.table()), dposition, given(o.x()), o.token(), o.L()));
+            }
+            case LayerNorm o -> {
+                var dy = given(o.y());
+                graph.add(new LayerNormWeightGrad(
+                        graph.gradient(o.weight()), graph.gradient(o.bias()), o.mean(), o.rstd(), dy, o.x()));
+                if (needed(o.x())) {
+                    var add = isWritten(o.x());
+                    graph.add(new LayerNormGrad(target(o.x()), o.mean(), o.rstd(), dy, o.x(), o.weight(), add));
+                }
+            }
+            case RmsNorm o -> {
+                var dy = given(o.y());
+                graph.add(new RmsNormWeightGrad(graph.gradient(o.weight()), o.rstd(), dy, o.x()));
+                if (needed(o.x())) {
+                    var add = isWritten(o.x());
+                    graph.add(new RmsNormGrad(target(o.x()), o.rstd(), dy, o.x(), o.weight(), add));
+                }
+            }
+            case Linear o -> {
+                var dy = given(o.y());
+                if (o.bias() != null) {
+                    graph.add(new BiasGrad(graph.gradient(o.bias()), dy));
+                }
+                graph.add(new LinearWeightGrad(graph.gradient(o.weight()), dy, o.x()));
+                if (needed(o.x())) {
+                    var add = isWritten(o.x());
+                    graph.add(new LinearGrad(target(o.x()), dy, o.weight(), add));
+                }
+            }
+            case Convolution o -> {
+                var dbias = o.bias() == null ? null : graph.gradient(o.bias());
+                var dbefore = wanted.contains(o.before()) ? assigned(o.before()) : null;
+                graph.add(new ConvolutionGrad(
+                        first(o.x()),
+                        graph.gradient(o.weight()),
+                        dbias,
+                        dbefore,
+                        given(o.u()),
+                        o.x(),
+                        o.weight(),
+                        o.bias(),
+                        o.before(),
+                        o.B()));
+            }
+            case Scan o -> scan(o);
+            case Rope o -> graph.add(new Rope(first(o.x()), given(o.y()), o.past(), o.L(), o.H(), -o.direction()));
+            case CacheAppend _ -> throw undifferentiable(op);
+            case Attention o -> {
+                if (o.k().root() != o.q().root() || o.past() != null) {
+                    throw undifferentiable(op);
+                }
+                var qkv = o.q().root();
+                graph.add(new AttentionGrad(first(qkv), o.lse(), given(o.y()), o.y(), qkv, o.B(), o.H()));
+            }
+            case Route o ->
+                graph.add(new RouteGrad(
+                        first(o.logits()),
+                        o.probability(),
+                        o.expert(),
+                        o.load(),
+                        given(o.gate()),
+                        o.alpha(),
+                        weights.getOrDefault(o.balance(), 0.0)));
+            case Gather o -> graph.add(new GatherGrad(first(o.x()), given(o.grouped()), o.row()));
+            case ExpertLinear o -> {
+                graph.add(new ExpertWeightGrad(graph.gradient(o.weight()), given(o.y()), o.x(), o.offset()));
+                graph.add(new ExpertLinearGrad(first(o.x()), given(o.y()), o.weight(), o.offset()));
+            }
+            case Relu o -> graph.add(new ReluGrad(first(o.x()), given(o.y()), o.y(), o.offset()));
+            case Scatter o ->
+                graph.add(new ScatterGrad(
+                        first(o.grouped()), first(o.gate()), given(o.y()), o.grouped(), o.gate(), o.row()));
+            case Add o -> {
+                hand(given(o.y()), o.a());
+                hand(given(o.y()), o.b());
+            }
+            case CrossEntropy o ->
+                graph.add(new CrossEntropyGrad(
+                        first(o.logits()), o.lse(), o.logits(), o.target(), weights.get(o.loss())));
+            case Mean o ->
+                weights.merge(o.x(), weights.get(o.mean()) / o.x().shape().elements(), Double::sum);
+        }
+    }
+
+    private void scan(Scan o) {
+        long T = o.u().rows();
+        long E = o.u().columns();
+        long N = o.b().columns();
+        var blocks = Math.ceilDiv(E, Shapes.BLOCK);
+        var dbc = graph.activation("dbc.parts", blocks, T, 2 * N);
+        var dALog = graph.activation("da_log.parts", o.B(), N, E);
+        var dSkip = graph.activation("dskip.parts", o.B(), E);
+        var dDtBias = graph.activation("ddt_bias.parts", o.B(), E);
+        var dbefore = wanted.contains(o.before()) ? assigned(o.before()) : null;
+        graph.add(new ScanGrad(
+                first(o.u()), first(o.r()), first(o.z()), dbc, dALog, dSkip, dDtBias, dbefore, given(o.g()), o));
+        graph.add(new ScanTokenGrad(first(o.b()), first(o.c()), dbc, E));
+        graph.add(new ScanWeightGrad(
+                graph.gradient(o.aLog()), graph.gradient(o.skip()), graph.gradient(o.dtBias()), dALog, dSkip, dDtBias));
+    }
+
+    /** Gives dy to an operand of an addition: by name, if the operand has no gradient yet. */
+    private void hand(Value dy, Value operand) {
+        if (!needed(operand)) {
+            return;
+        }
+        if (isWritten(operand)) {
+            var sum = added(operand);
+            graph.add(new Add(sum, sum, dy));
+        } else if (dy.role() == Role.ACTIVATION && operand.owner() == null) {
+            gradients.put(operand, dy);
+            markWritten(operand);
+        } else {
+            graph.add(new Copy(assigned(operand), dy));
+        }
+    }
+
+    /**
+     * The gradient to add to. It is copied first where it is the caller's, or shared by name with a value whose producer has yet
+     * to read it.
+     */
+    private Value added(Value value) {
+        var root = value.root();
+        var shared = gradients.get(root);
+        var unread = gradients.entrySet().stream()
+                .anyMatch(e -> e.getValue().equals(shared)
+                        && !e.getKey().equals(root)
+                        && producers.getOrDefault(e.getKey(), -1) <= current);
+        if (unread || shared.role() != Role.ACTIVATION) {
+            var own = graph.like("d" + root.name(), root);
+            graph.add(new Copy(own, shared));
+            gradients.put(root, own);
+        }
+        return of(value);
+    }
+
+    /** The gradient to assign or to add to, whichever it needs. */
+    private Value target(Value value) {
+        return isWritten(value) ? added(value) : assigned(value);
+    }
+
+    /** The gradient to assign; an op that can only assign must be the first. */
+    private Value first(Value value) {
+        if (isWritten(value)) {
+            throw new UnsupportedOperationException("The gradient of " + value
+                    + " would be assigned twice: let the op that can add come first in the forward program.");
+        }
+        return assigned(value);
+    }
+
+    private Value assigned(Value value) {
+        markWritten(value);
+        return of(value);
+    }
+
+    private boolean needed(Value value) {
+        return value.role() == Role.ACTIVATION || wanted.contains(value.root());
+    }
+
+    private boolean has(Value value) {
+        return gradients.containsKey(value.root());
+    }
+
+    /** The gradient that later ops have left for an op's output. */
+    private Value given(Value output) {
+        if (!has(output)) {
+            throw new UnsupportedOperationException("Nothing gives " + output
+                    + " a gradient: a loss comes from mean(crossEntropy(...)), and a balance counts beside the gates.");
+        }
+        return of(output);
+    }
+
+    private Value of(Value value) {
+        var whole = gradients.computeIfAbsent(value.root(), v -> graph.like("d" + v.name(), v));
+        return value.owner() == null
+                ? whole
+                : graph.window(whole, value.row(), value.rows(), value.column(), value.columns());
+    }
+
+    private void markWritten(Value value) {
+        written.add(List.of(value.root(), value.row(), value.column(), value.shape()));
+    }
+
+    private boolean isWritten(Value value) {
+        return written.contains(List.of(value.root(), value.row(), value.column(), value.shape()));
+    }
+
+    private static UnsupportedOperationException undifferentiable(Op op) {
+        return new UnsupportedOperationException(
+                op.getClass().getSimpleName() + " over a cache has no derivative: train on whole sequences.");
+    }
+}

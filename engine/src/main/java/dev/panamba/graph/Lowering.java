@@ -1,0 +1,106 @@
+package dev.panamba.graph;
+
+import dev.panamba.bindings.Kernels;
+import dev.panamba.bindings.kernels.*;
+import dev.panamba.graph.Step.Gemm;
+import dev.panamba.graph.Step.Matrix;
+import dev.panamba.graph.Step.Product;
+import dev.panamba.graph.UpdateOp.*;
+import dev.panamba.tensor.DType;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/** From ops to bound steps: an op's values become pointers in an argument block, written once. */
+final class Lowering {
+    private final Arena arena;
+    private final Memory memory;
+    private final Kernels.Library library;
+    private final boolean f64;
+
+    Lowering(Arena arena, Memory memory, DType real) {
+        this.arena = arena;
+        this.memory = memory;
+        this.f64 = real == DType.F64;
+        this.library = f64 ? Kernels.f64() : Kernels.f32();
+    }
+
+    /**
+     * Binds an op.
+     *
+     * @param op checked before
+     * @return steps to run one after the other
+     */
+    List<Step> lower(Op op) {
+        return switch (op) {
+            case ForwardOp forward -> new ForwardLowering(this).lower(forward);
+            case GradientOp gradient -> new GradientLowering(this).lower(gradient);
+            case SquaredNorm o -> {
+                var a = pb_squared_norm_args.allocate(arena);
+                pb_squared_norm_args.parts(a, write(o.parts()));
+                pb_squared_norm_args.x(a, read(o.x()));
+                pb_squared_norm_args.count(a, o.x().shape().elements());
+                yield kernel("pb_squared_norm", a, o.parts().shape().elements());
+            }
+            case AdamW o -> {
+                var a = pb_adamw_args.allocate(arena);
+                pb_adamw_args.parameter(a, write(o.parameter()));
+                pb_adamw_args.m(a, write(o.m()));
+                pb_adamw_args.v(a, write(o.v()));
+                pb_adamw_args.gradient(a, write(o.gradient()));
+                pb_adamw_args.step(a, read(o.step()));
+                pb_adamw_args.decay(a, o.decay());
+                yield kernel("pb_adamw", a, o.parameter().shape().elements());
+            }
+        };
+    }
+
+    Arena arena() {
+        return arena;
+    }
+
+    MemorySegment read(Value value) {
+        return memory.read(value);
+    }
+
+    MemorySegment write(Value value) {
+        return memory.write(value);
+    }
+
+    MemorySegment segment(Value value) {
+        return memory.segment(value);
+    }
+
+    /** The argument block becomes a bare address: a checked call would count threads in and out of the arena. */
+    List<Step> kernel(String name, MemorySegment args, long items) {
+        return List.of(new Step.Kernel(library.find(name), MemorySegment.ofAddress(args.address()), items));
+    }
+
+    Matrix readMatrix(Value value) {
+        return new Matrix(read(value).address(), value.stride());
+    }
+
+    Matrix writeMatrix(Value value) {
+        return new Matrix(write(value).address(), value.stride());
+    }
+
+    Product product(boolean transA, boolean transB, boolean accumulate) {
+        return new Product(f64, transA, transB, accumulate);
+    }
+
+    Step gemm(Product product, Value a, Value b, Value c, long m, long n, long k) {
+        if (Math.max(Math.max(m, n), Math.max(k, Math.max(a.stride(), b.stride()))) > Integer.MAX_VALUE) {
+            throw new IllegalArgumentException("A matrix product of [" + m + ", " + k + "] and [" + k + ", " + n
+                    + "] is larger than OpenBLAS counts.");
+        }
+        return new Gemm(product, readMatrix(a), readMatrix(b), writeMatrix(c), m, n, k);
+    }
+
+    /** Address of the number of kept rows, which ends the experts' offsets. */
+    MemorySegment kept(Value offset) {
+        return offset == null
+                ? MemorySegment.NULL
+                : MemorySegment.ofAddress(
+                        read(offset).address() + (offset.shape().elements() - 1) * Integer.BYTES);
+    }
+}

@@ -1,0 +1,19 @@
+package dev.panamba.graph;
+
+import java.util.List;
+import java.util.Set;
+
+/**
+ * A list of ops in the order they run.
+ *
+ * @param ops the steps
+ * @param inputs what the caller writes before a run
+ * @param outputs activations that are read after a run, so live to its end
+ */
+public record Program(List<Op> ops, List<Value> inputs, Set<Value> outputs) {
+    public Program {
+        ops = List.copyOf(ops);
+        inputs = List.copyOf(inputs);
+        outputs = Set.copyOf(outputs);
+    }
+}

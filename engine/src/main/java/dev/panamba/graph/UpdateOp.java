@@ -1,0 +1,38 @@
+package dev.panamba.graph;
+
+/** The ops of the optimiser. */
+public sealed interface UpdateOp extends Op {
+
+    /**
+     * parts[i] = sum of squares of block i.
+     *
+     * @param parts F64 [ceil(count / block)]
+     * @param x dense, count elements
+     */
+    record SquaredNorm(Value parts, Value x) implements UpdateOp {
+        /**
+         * Number of partial sums.
+         *
+         * @param count elements of x
+         * @return blocks
+         */
+        public static long parts(long count) {
+            return Math.ceilDiv(count, Shapes.NORM_BLOCK);
+        }
+    }
+
+    /**
+     * One step of AdamW; sets the gradient to zero.
+     *
+     * @param parameter any shape
+     * @param m first moment
+     * @param v second moment
+     * @param gradient loss's gradient
+     * @param step F64 fields of {@code pb_adamw_step}
+     * @param decay weight decay, 0 for none
+     */
+    record AdamW(Value parameter, Value m, Value v, Value gradient, Value step, double decay) implements UpdateOp {
+        /** Elements of step: lr, beta1, beta2, eps, 1 - beta1^t, 1 - beta2^t, scale of the gradients. */
+        public static final long FIELDS = 7;
+    }
+}

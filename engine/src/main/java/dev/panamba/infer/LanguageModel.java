@@ -1,0 +1,124 @@
+package dev.panamba.infer;
+
+import dev.panamba.graph.Team;
+import dev.panamba.model.Config;
+import dev.panamba.model.ModelFiles;
+import dev.panamba.model.Weights;
+import dev.panamba.text.Tokenizer;
+import java.io.IOException;
+import java.nio.file.Path;
+
+/**
+ * A model ready to read and write text. It owns its weights, the states of its sessions, and the team of threads that works for
+ * them; any number of threads may use it, each with a session of its own.
+ *
+ * <pre>{@code
+ * try (var model = LanguageModel.load(Path.of("model")); var session = model.newSession()) {
+ *     session.feed(model.tokenizer().encode("public final class "));
+ *     for (var token : session.generate(Sampler.topP(0.9f, 42), 100)) {
+ *         System.out.print(token.text());
+ *     }
+ * }
+ * }</pre>
+ */
+public final class LanguageModel implements AutoCloseable {
+    /** Sessions that can be open at once; a slot that was never used costs no memory. */
+    private static final int SLOTS = 64;
+
+    private final Weights weights;
+    private final Tokenizer tokenizer;
+    private final Team team;
+    private final SessionPool pool;
+
+    private LanguageModel(Weights weights, Tokenizer tokenizer, Team team) {
+        this.weights = weights;
+        this.tokenizer = tokenizer;
+        this.team = team;
+        this.pool = new SessionPool(weights, team, SLOTS);
+    }
+
+    /**
+     * Loads a model: the weights are copied into memory of its own.
+     *
+     * @param directory with {@code config.json}, {@code model.safetensors} and, unless its tokens are bytes, {@code
+     *     tokenizer.json}; or the {@code --out} directory of a training
+     * @return the model, to be closed after its sessions
+     * @throws IOException if a file is missing or wrong, with the file's name and what is wrong
+     */
+    public static LanguageModel load(Path directory) throws IOException {
+        return load(directory, false, Runtime.getRuntime().availableProcessors());
+    }
+
+    /**
+     * Loads a model.
+     *
+     * @param directory as for {@link #load(Path)}
+     * @param map whether to map the weights instead of copying them: the start costs nothing and only what is used is read, but
+     *     the file must not be truncated while the model is open, since that ends the process
+     * @param threads that work for the model, the caller's included
+     * @return the model, to be closed after its sessions
+     * @throws IOException if a file is missing or wrong, with the file's name and what is wrong
+     */
+    public static LanguageModel load(Path directory, boolean map, int threads) throws IOException {
+        var tokenizer = ModelFiles.tokenizer(directory);
+        var weights = ModelFiles.weights(directory, map);
+        try {
+            return new LanguageModel(weights, tokenizer, new Team(threads));
+        } catch (RuntimeException e) {
+            weights.close();
+            throw e;
+        }
+    }
+
+    /**
+     * A model around weights that are in memory already.
+     *
+     * @param weights the model takes them over and closes them
+     * @param tokenizer of its texts
+     * @param threads that work for the model, the caller's included
+     * @return the model
+     */
+    public static LanguageModel of(Weights weights, Tokenizer tokenizer, int threads) {
+        return new LanguageModel(weights, tokenizer, new Team(threads));
+    }
+
+    /**
+     * What the model is.
+     *
+     * @return its configuration
+     */
+    public Config config() {
+        return weights.config();
+    }
+
+    /**
+     * How its texts become tokens.
+     *
+     * @return the tokenizer
+     */
+    public Tokenizer tokenizer() {
+        return tokenizer;
+    }
+
+    /**
+     * Opens a session with an empty state.
+     *
+     * @return the session
+     * @throws IllegalStateException if the model is closed or has no slot left
+     */
+    public Session newSession() {
+        return new Session(this, pool);
+    }
+
+    /**
+     * Closes the model.
+     *
+     * @throws IllegalStateException if a session is open
+     */
+    @Override
+    public void close() {
+        pool.close();
+        team.close();
+        weights.close();
+    }
+}

@@ -1,0 +1,247 @@
+package dev.panamba.infer;
+
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+
+import dev.panamba.graph.Graph;
+import dev.panamba.graph.Value;
+import dev.panamba.model.Config;
+import dev.panamba.model.Network;
+import dev.panamba.nn.Pass;
+import dev.panamba.tensor.DType;
+import dev.panamba.text.Tokenizer;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Iterator;
+import java.util.NoSuchElementException;
+import java.util.OptionalInt;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/**
+ * One conversation with a model. Its state has a constant size for the Mamba families and room for the model's positions for
+ * the Transformers. It is a value: {@link #snapshot} copies it, {@link #restore} puts a copy back, {@link #fork} opens a
+ * session that goes on from here. One thread at a time; another one at the same time is refused.
+ */
+public final class Session implements AutoCloseable {
+    private final LanguageModel model;
+    private final SessionPool pool;
+    private final int slot;
+    private final Arena arena = Arena.ofShared();
+    private final MemorySegment logits;
+    private final int[] one = new int[1];
+    private final AtomicBoolean busy = new AtomicBoolean();
+    private int position;
+    private boolean closed;
+
+    Session(LanguageModel model, SessionPool pool) {
+        this.model = model;
+        this.pool = pool;
+        this.slot = pool.take();
+        this.logits = arena.allocate(JAVA_FLOAT, model.config().V());
+        pool.parts(slot, 0).forEach(part -> part.fill((byte) 0));
+    }
+
+    /**
+     * Reads tokens. The state afterwards does not depend on how a text is cut into calls.
+     *
+     * @param tokens ids below the vocabulary's size, at least one
+     * @return this
+     * @throws IllegalArgumentException for no tokens, an id out of the vocabulary, or more than the model's positions; the state
+     *     is then as before
+     */
+    public Session feed(int... tokens) {
+        enter();
+        try {
+            if (tokens.length == 0) {
+                throw new IllegalArgumentException("There is nothing to read: give at least one token.");
+            }
+            for (int token : tokens) {
+                if (token < 0 || token >= model.config().V()) {
+                    throw new IllegalArgumentException("Token " + token + " is not in the vocabulary of "
+                            + model.config().V() + " (0 to " + (model.config().V() - 1) + ").");
+                }
+            }
+            if (tokens.length > model.config().longest() - position) {
+                throw new IllegalArgumentException(
+                        "The model has " + model.config().longest() + " positions; after " + position
+                                + " tokens there is no room for " + tokens.length + " more.");
+            }
+            pool.feed(slot, position, tokens, 0, tokens.length, logits);
+            position += tokens.length;
+            return this;
+        } finally {
+            busy.set(false);
+        }
+    }
+
+    /**
+     * The logits after the last token read.
+     *
+     * @return V floats, overwritten by the next token; read-only
+     * @throws IllegalStateException before the first token
+     */
+    public MemorySegment logits() {
+        enter();
+        try {
+            if (position == 0) {
+                throw new IllegalStateException(
+                        "The session has read nothing yet: feed it a prompt of at least one token.");
+            }
+            return logits.asReadOnly();
+        } finally {
+            busy.set(false);
+        }
+    }
+
+    /**
+     * Samples one token and reads it. Allocates nothing.
+     *
+     * @param sampler chooses it
+     * @return its id
+     */
+    public int next(Sampler sampler) {
+        if (position == 0) {
+            throw new IllegalStateException(
+                    "The session has read nothing yet: feed it a prompt of at least one token.");
+        }
+        one[0] = sampler.sample(logits);
+        feed(one);
+        return one[0];
+    }
+
+    /**
+     * Generates tokens while it is iterated over, and ends at the tokenizer's end of text.
+     *
+     * @param sampler chooses them
+     * @param count how many at most
+     * @return tokens with their text, in whole characters
+     */
+    public Iterable<Token> generate(Sampler sampler, int count) {
+        if (count < 0) {
+            throw new IllegalArgumentException("The number of tokens is " + count + " and must not be negative.");
+        }
+        return () -> new Generation(sampler, count);
+    }
+
+    private final class Generation implements Iterator<Token> {
+        private final Sampler sampler;
+        private final Tokenizer.Decoder decoder = model.tokenizer().decoder();
+        private final OptionalInt end = model.tokenizer().endOfText();
+        private int left;
+
+        Generation(Sampler sampler, int count) {
+            this.sampler = sampler;
+            this.left = count;
+        }
+
+        @Override
+        public boolean hasNext() {
+            return left > 0 && position < model.config().longest();
+        }
+
+        @Override
+        public Token next() {
+            if (!hasNext()) {
+                throw new NoSuchElementException();
+            }
+            int id = Session.this.next(sampler);
+            left = end.isPresent() && end.getAsInt() == id ? 0 : left - 1;
+            return new Token(id, decoder.append(id));
+        }
+    }
+
+    /**
+     * Tokens read so far.
+     *
+     * @return a count
+     */
+    public int position() {
+        return position;
+    }
+
+    /**
+     * A copy of the state.
+     *
+     * @return the value of this moment, usable with any session of the same model
+     */
+    public Snapshot snapshot() {
+        enter();
+        try {
+            return Snapshot.of(pool.parts(slot, position), position, logits);
+        } finally {
+            busy.set(false);
+        }
+    }
+
+    /**
+     * Goes back, or over, to a snapshot's state.
+     *
+     * @param snapshot of a session of the same model
+     * @return this
+     * @throws IllegalArgumentException if it comes from another kind of model
+     */
+    public Session restore(Snapshot snapshot) {
+        enter();
+        try {
+            snapshot.copyTo(pool.parts(slot, snapshot.position()), logits);
+            position = snapshot.position();
+            return this;
+        } finally {
+            busy.set(false);
+        }
+    }
+
+    /**
+     * Opens a session that goes on from here.
+     *
+     * @return a session of its own
+     */
+    public Session fork() {
+        var snapshot = snapshot();
+        return model.newSession().restore(snapshot);
+    }
+
+    /**
+     * Size of the state: the same at every length for the Mamba families, with a full cache for the Transformers.
+     *
+     * @return bytes of one session
+     */
+    public long stateBytes() {
+        return pool.parts(slot, model.config().longest()).stream()
+                .mapToLong(MemorySegment::byteSize)
+                .sum();
+    }
+
+    /**
+     * Size of the state of any session of a model.
+     *
+     * @param config the model
+     * @return bytes, as {@link #stateBytes()} has them
+     */
+    public static long stateBytes(Config config) {
+        var graph = new Graph(DType.F32);
+        Network.body(config, Pass.next(graph, 1, 1, 1, config.maxPositions()), graph.input("token", DType.I32, 1));
+        return graph.states().stream().mapToLong(Value::bytes).sum();
+    }
+
+    private void enter() {
+        if (!busy.compareAndSet(false, true)) {
+            throw new IllegalStateException(
+                    "The session is in use by another thread: give each thread a session of its own.");
+        }
+        if (closed) {
+            busy.set(false);
+            throw new IllegalStateException("The session is closed.");
+        }
+    }
+
+    @Override
+    public void close() {
+        if (!closed) {
+            enter();
+            closed = true;
+            pool.giveBack(slot);
+            arena.close();
+            busy.set(false);
+        }
+    }
+}

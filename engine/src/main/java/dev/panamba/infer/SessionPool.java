@@ -1,0 +1,196 @@
+package dev.panamba.infer;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
+import dev.panamba.graph.Executable;
+import dev.panamba.graph.Graph;
+import dev.panamba.graph.Role;
+import dev.panamba.graph.Store;
+import dev.panamba.graph.Team;
+import dev.panamba.graph.Value;
+import dev.panamba.memory.Placement;
+import dev.panamba.model.Network;
+import dev.panamba.model.Weights;
+import dev.panamba.nn.Pass;
+import dev.panamba.tensor.DType;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.locks.ReentrantLock;
+
+/**
+ * The states of up to a fixed number of sessions, and the programs that advance them. A slot that was never used costs no
+ * memory. Closing a shared arena stops every thread for a moment, so sessions come and go as slots, not as arenas.
+ */
+final class SessionPool implements AutoCloseable {
+    /** Programs exist for these numbers of tokens; any other number is read in parts, which gives the same states. */
+    private static final int[] CHUNKS = {256, 32, 1};
+
+    private static final DType REAL = DType.F32;
+
+    private final Weights weights;
+    private final Team team;
+    private final int slots;
+    private final Store states;
+    private final List<Value> stateValues;
+    private final Chunk[] chunks = new Chunk[CHUNKS.length];
+    private final BitSet taken = new BitSet();
+    private final ReentrantLock turn = new ReentrantLock();
+    private boolean closed;
+
+    /** One bound program. */
+    private record Chunk(
+            Executable executable, MemorySegment token, MemorySegment past, MemorySegment slot, MemorySegment logits) {}
+
+    SessionPool(Weights weights, Team team, int slots) {
+        this.weights = weights;
+        this.team = team;
+        this.slots = slots;
+        this.stateValues = List.copyOf(new Built(1).graph.states());
+        this.states = Store.allocate("the sessions' states", stateValues);
+    }
+
+    /** A program that reads L tokens of one session; logits are those after the last. */
+    private final class Built {
+        final Graph graph = new Graph(REAL);
+        final Pass pass;
+        final Value token;
+        final Value logits;
+
+        Built(int L) {
+            pass = Pass.next(graph, 1, L, slots, weights.config().maxPositions());
+            token = graph.input("token", DType.I32, L);
+            var x = Network.body(weights.config(), pass, token);
+            logits = graph.output(Network.head(weights.config(), pass, graph.rows(x, L - 1, 1)));
+        }
+    }
+
+    private Chunk chunk(int index) {
+        if (chunks[index] == null) {
+            var built = new Built(CHUNKS[index]);
+            var stores = Map.of(Role.PARAMETER, weights.store(), Role.STATE, states);
+            var executable = Executable.bind(built.graph.program(), REAL, team, stores, Placement.PACKED);
+            chunks[index] = new Chunk(
+                    executable,
+                    executable.at(built.token),
+                    executable.at(built.pass.past()),
+                    executable.at(built.pass.slot()),
+                    executable.at(built.logits));
+        }
+        return chunks[index];
+    }
+
+    int take() {
+        turn.lock();
+        try {
+            check();
+            var slot = taken.nextClearBit(0);
+            if (slot >= slots) {
+                throw new IllegalStateException("All " + slots
+                        + " sessions of this model are open: close one first, or load the model with room for more.");
+            }
+            taken.set(slot);
+            return slot;
+        } finally {
+            turn.unlock();
+        }
+    }
+
+    void giveBack(int slot) {
+        turn.lock();
+        try {
+            taken.clear(slot);
+        } finally {
+            turn.unlock();
+        }
+    }
+
+    /**
+     * Reads tokens into a session's state.
+     *
+     * @param slot the session's
+     * @param past tokens that it has read before
+     * @param tokens what it reads, at least one
+     * @param from first token to read
+     * @param to behind the last
+     * @param logits where those after the last token go, V floats
+     */
+    void feed(int slot, int past, int[] tokens, int from, int to, MemorySegment logits) {
+        turn.lock();
+        try {
+            check();
+            while (from < to) {
+                int index = 0;
+                while (CHUNKS[index] > to - from) {
+                    index++;
+                }
+                var chunk = chunk(index);
+                MemorySegment.copy(tokens, from, chunk.token, JAVA_INT, 0, CHUNKS[index]);
+                chunk.past.set(JAVA_INT, 0, past);
+                chunk.slot.set(JAVA_INT, 0, slot);
+                chunk.executable.run();
+                from += CHUNKS[index];
+                past += CHUNKS[index];
+                if (from == to) {
+                    logits.copyFrom(chunk.logits);
+                }
+            }
+        } finally {
+            turn.unlock();
+        }
+    }
+
+    /**
+     * What a session's state consists of, in the order of the network: all of the recurrent states, and of caches the rows that
+     * have been written.
+     */
+    List<MemorySegment> parts(int slot, int position) {
+        check();
+        var parts = new ArrayList<MemorySegment>();
+        for (var value : stateValues) {
+            var bytes = value.bytes() / slots;
+            var rows = value.shape().dim(1);
+            var used = value.name().endsWith(".cache") ? bytes / rows * Math.min(rows, position) : bytes;
+            parts.add(states.at(value.name()).asSlice(slot * bytes, used));
+        }
+        return parts;
+    }
+
+    /** Names of the states, in the same order. */
+    List<Value> states() {
+        return stateValues;
+    }
+
+    private void check() {
+        if (closed) {
+            throw new IllegalStateException("The model is closed.");
+        }
+    }
+
+    @Override
+    public void close() {
+        turn.lock();
+        try {
+            if (!taken.isEmpty()) {
+                throw new IllegalStateException(
+                        taken.cardinality() == 1
+                                ? "A session of this model is open: close it before the model."
+                                : taken.cardinality()
+                                        + " sessions of this model are open: close them before the model.");
+            }
+            if (!closed) {
+                closed = true;
+                for (var chunk : chunks) {
+                    if (chunk != null) {
+                        chunk.executable.close();
+                    }
+                }
+                states.close();
+            }
+        } finally {
+            turn.unlock();
+        }
+    }
+}

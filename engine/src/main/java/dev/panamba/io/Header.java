@@ -1,0 +1,253 @@
+package dev.panamba.io;
+
+import dev.panamba.io.MalformedFileException.Fault;
+import dev.panamba.tensor.DType;
+import dev.panamba.tensor.Shape;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import tools.jackson.core.JacksonException;
+import tools.jackson.core.JsonParser;
+import tools.jackson.core.JsonToken;
+import tools.jackson.core.ObjectReadContext;
+import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.json.JsonFactory;
+
+/**
+ * The header of a safetensors file: 8 bytes of length, little-endian, then a JSON object of names with dtype, shape and offsets
+ * into the data behind it. Whatever it says is compared with the file before anybody uses it.
+ *
+ * @param metadata texts by name
+ * @param tensors in the order of their data
+ * @param dataStart first byte of the data in the file
+ */
+record Header(Map<String, String> metadata, List<SafeTensors.Entry> tensors, long dataStart) {
+    static final String METADATA = "__metadata__";
+
+    private static final long MOST_BYTES = 100_000_000;
+    private static final int MOST_TENSORS = 100_000;
+    private static final int DEPTH = 8;
+    private static final JsonFactory JSON = JsonFactory.builder()
+            .streamReadConstraints(StreamReadConstraints.builder()
+                    .maxNestingDepth(DEPTH)
+                    .maxStringLength((int) MOST_BYTES)
+                    .maxNameLength((int) MOST_BYTES)
+                    .build())
+            .build();
+
+    /** Reads and checks. */
+    static Header read(Path file, FileChannel channel) throws IOException {
+        return new Reading(file, channel.size()).read(channel);
+    }
+
+    private static final class Reading {
+        private final Path file;
+        private final long size;
+        private final Map<String, String> metadata = new LinkedHashMap<>();
+        private final List<SafeTensors.Entry> tensors = new ArrayList<>();
+
+        Reading(Path file, long size) {
+            this.file = file;
+            this.size = size;
+        }
+
+        Header read(FileChannel channel) throws IOException {
+            if (size < Long.BYTES) {
+                throw refuse(Fault.NO_HEADER, size + " bytes");
+            }
+            long length = fill(channel, ByteBuffer.allocate(Long.BYTES), 0)
+                    .order(ByteOrder.LITTLE_ENDIAN)
+                    .getLong();
+            if (length < 0 || length > MOST_BYTES) {
+                throw refuse(Fault.HEADER_TOO_LARGE, Long.toUnsignedString(length) + " bytes");
+            }
+            if (length < 2) {
+                throw refuse(Fault.HEADER_TOO_SMALL, length + " bytes");
+            }
+            if (length > size - Long.BYTES) {
+                throw refuse(Fault.HEADER_OVER_FILE, length + " bytes in a file of " + size);
+            }
+            var bytes =
+                    fill(channel, ByteBuffer.allocate((int) length), Long.BYTES).array();
+            if (bytes[0] != '{') {
+                throw refuse(Fault.NO_OBJECT, "");
+            }
+            try {
+                StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes));
+            } catch (CharacterCodingException e) {
+                throw refuse(Fault.NO_UTF8, "");
+            }
+            try (var json = JSON.createParser(ObjectReadContext.empty(), bytes)) {
+                json.nextToken();
+                object(json);
+                if (json.nextToken() != null) {
+                    throw refuse(Fault.TRAILING_TEXT, "");
+                }
+            } catch (JacksonException e) {
+                throw refuse(Fault.NO_JSON, e.getOriginalMessage());
+            }
+            long dataStart = Long.BYTES + length;
+            layout(size - dataStart);
+            return new Header(metadata, List.copyOf(tensors), dataStart);
+        }
+
+        private void object(JsonParser json) throws IOException {
+            var names = new HashSet<String>();
+            while (json.nextToken() == JsonToken.PROPERTY_NAME) {
+                var name = json.currentName();
+                if (!names.add(name)) {
+                    throw refuse(Fault.DUPLICATE_KEY, name);
+                }
+                if (name.equals(METADATA)) {
+                    metadata(json);
+                } else if (name.isEmpty()) {
+                    throw refuse(Fault.EMPTY_NAME, "");
+                } else if (tensors.size() == MOST_TENSORS) {
+                    throw refuse(Fault.TOO_MANY_TENSORS, "");
+                } else {
+                    tensors.add(tensor(name, json));
+                }
+            }
+        }
+
+        private void metadata(JsonParser json) throws IOException {
+            if (json.nextToken() != JsonToken.START_OBJECT) {
+                throw refuse(Fault.BAD_METADATA, "");
+            }
+            while (json.nextToken() == JsonToken.PROPERTY_NAME) {
+                var name = json.currentName();
+                if (json.nextToken() != JsonToken.VALUE_STRING) {
+                    throw refuse(Fault.BAD_METADATA, name);
+                }
+                if (metadata.put(name, json.getString()) != null) {
+                    throw refuse(Fault.DUPLICATE_KEY, name);
+                }
+            }
+        }
+
+        private SafeTensors.Entry tensor(String name, JsonParser json) throws IOException {
+            if (json.nextToken() != JsonToken.START_OBJECT) {
+                throw refuse(Fault.BAD_TENSOR, name);
+            }
+            DType type = null;
+            long[] dims = null;
+            long[] offsets = null;
+            while (json.nextToken() == JsonToken.PROPERTY_NAME) {
+                var field = json.currentName();
+                json.nextToken();
+                switch (field) {
+                    case "dtype" -> {
+                        once(type, name);
+                        type = type(name, json);
+                    }
+                    case "shape" -> {
+                        once(dims, name);
+                        dims = numbers(name, json);
+                    }
+                    case "data_offsets" -> {
+                        once(offsets, name);
+                        offsets = numbers(name, json);
+                    }
+                    default -> json.skipChildren();
+                }
+            }
+            if (type == null || dims == null || offsets == null || offsets.length != 2) {
+                throw refuse(Fault.BAD_TENSOR, name);
+            }
+            Shape shape;
+            long bytes;
+            try {
+                shape = Shape.of(dims);
+                bytes = Math.multiplyExact(shape.elements(), type.bytes());
+            } catch (ArithmeticException e) {
+                throw refuse(Fault.SHAPE_OVERFLOW, name);
+            }
+            if (offsets[1] - offsets[0] != bytes) {
+                throw refuse(
+                        Fault.WRONG_SPAN,
+                        name + " of " + type + " " + shape + " needs " + bytes + " bytes and has "
+                                + (offsets[1] - offsets[0]));
+            }
+            return new SafeTensors.Entry(name, type, shape, offsets[0], offsets[1]);
+        }
+
+        private void once(Object before, String name) throws MalformedFileException {
+            if (before != null) {
+                throw refuse(Fault.DUPLICATE_KEY, name);
+            }
+        }
+
+        private DType type(String name, JsonParser json) throws IOException {
+            if (json.currentToken() != JsonToken.VALUE_STRING) {
+                throw refuse(Fault.BAD_TENSOR, name);
+            }
+            var text = json.getString();
+            return Arrays.stream(DType.values())
+                    .filter(t -> t.name().equals(text))
+                    .findFirst()
+                    .orElseThrow(() -> refuse(Fault.UNKNOWN_DTYPE, text + " of " + name));
+        }
+
+        private long[] numbers(String name, JsonParser json) throws IOException {
+            if (json.currentToken() != JsonToken.START_ARRAY) {
+                throw refuse(Fault.BAD_TENSOR, name);
+            }
+            var numbers = new ArrayList<Long>();
+            while (json.nextToken() != JsonToken.END_ARRAY) {
+                var whole = json.currentToken() == JsonToken.VALUE_NUMBER_INT
+                        && json.getNumberType() != JsonParser.NumberType.BIG_INTEGER;
+                if (!whole || json.getLongValue() < 0) {
+                    throw refuse(Fault.BAD_NUMBER, json.getString() + " of " + name);
+                }
+                numbers.add(json.getLongValue());
+            }
+            return numbers.stream().mapToLong(Long::longValue).toArray();
+        }
+
+        /** The tensors follow each other without gap or overlap from the first byte of the data to the last. */
+        private void layout(long data) throws MalformedFileException {
+            tensors.sort(Comparator.comparingLong(SafeTensors.Entry::begin).thenComparingLong(SafeTensors.Entry::end));
+            long at = 0;
+            for (var tensor : tensors) {
+                if (tensor.begin() < at) {
+                    throw refuse(Fault.OVERLAP, tensor.name());
+                }
+                if (tensor.begin() > at) {
+                    throw refuse(Fault.HOLE, "before " + tensor.name());
+                }
+                at = tensor.end();
+                if (at > data) {
+                    throw refuse(Fault.TRUNCATED, tensor.name() + " ends at " + at + " of " + data + " bytes");
+                }
+            }
+            if (at < data) {
+                throw refuse(Fault.TRAILING_BYTES, String.valueOf(data - at));
+            }
+        }
+
+        private ByteBuffer fill(FileChannel channel, ByteBuffer buffer, long at) throws IOException {
+            while (buffer.hasRemaining()) {
+                int read = channel.read(buffer, at + buffer.position());
+                if (read < 0) {
+                    throw refuse(Fault.HEADER_OVER_FILE, "");
+                }
+            }
+            return buffer.flip();
+        }
+
+        private MalformedFileException refuse(Fault fault, String where) {
+            return new MalformedFileException(file, fault, where);
+        }
+    }
+}

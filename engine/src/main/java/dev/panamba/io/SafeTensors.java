@@ -1,0 +1,202 @@
+package dev.panamba.io;
+
+import dev.panamba.tensor.DType;
+import dev.panamba.tensor.Shape;
+import dev.panamba.tensor.Tensor;
+import java.io.EOFException;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import tools.jackson.databind.json.JsonMapper;
+
+/** A safetensors file. The header is read and checked when it is opened; data are read on demand, never beyond the file. */
+public final class SafeTensors implements AutoCloseable {
+    private static final int ALIGNMENT = 8;
+    /** Bytes that go through a buffer at once, where types differ. */
+    private static final int PART = 1 << 20;
+
+    private final Path file;
+    private final FileChannel channel;
+    private final Header header;
+    private final Map<String, Entry> byName = new LinkedHashMap<>();
+
+    /**
+     * A tensor of the file.
+     *
+     * @param name its name
+     * @param type of its elements
+     * @param shape dimensions, outermost first
+     * @param begin first byte, from the start of the data
+     * @param end behind the last byte
+     */
+    public record Entry(String name, DType type, Shape shape, long begin, long end) {}
+
+    private SafeTensors(Path file, FileChannel channel, Header header) {
+        this.file = file;
+        this.channel = channel;
+        this.header = header;
+        header.tensors().forEach(t -> byName.put(t.name(), t));
+    }
+
+    /**
+     * Opens a file and checks its header.
+     *
+     * @param file a safetensors file
+     * @return the open file
+     * @throws MalformedFileException if it is none
+     * @throws IOException if it cannot be read
+     */
+    public static SafeTensors open(Path file) throws IOException {
+        var channel = FileChannel.open(file);
+        try {
+            return new SafeTensors(file, channel, Header.read(file, channel));
+        } catch (IOException | RuntimeException e) {
+            channel.close();
+            throw e;
+        }
+    }
+
+    /**
+     * What the file says of itself.
+     *
+     * @return texts by name
+     */
+    public Map<String, String> metadata() {
+        return header.metadata();
+    }
+
+    /**
+     * All tensors.
+     *
+     * @return in the order of their data
+     */
+    public List<Entry> tensors() {
+        return header.tensors();
+    }
+
+    /**
+     * One tensor.
+     *
+     * @param name its name
+     * @return its place, or null
+     */
+    public Entry tensor(String name) {
+        return byName.get(name);
+    }
+
+    /**
+     * Copies a tensor into memory, with its elements as F32 where they are F32, F64, BF16 or F16.
+     *
+     * @param tensor of this file
+     * @param to F32, as many elements
+     * @throws IOException if it cannot be read, or is of another type
+     */
+    public void read(Entry tensor, MemorySegment to) throws IOException {
+        if (to.byteSize() != tensor.shape().elements() * Float.BYTES) {
+            throw new IllegalArgumentException(tensor.name() + " does not fit into " + to.byteSize() + " bytes.");
+        }
+        Floats.check(tensor, file);
+        long at = header.dataStart() + tensor.begin();
+        if (tensor.type() == DType.F32) {
+            long done = 0;
+            while (done < to.byteSize()) {
+                // A buffer counts in an int.
+                var part = to.asSlice(done, Math.min(1 << 30, to.byteSize() - done))
+                        .asByteBuffer();
+                done += fill(part, at + done);
+            }
+            return;
+        }
+        int width = tensor.type().bytes();
+        var buffer = ByteBuffer.allocateDirect(PART).order(ByteOrder.LITTLE_ENDIAN);
+        for (long i = 0; i < tensor.shape().elements(); i += PART / width) {
+            int count = (int) Math.min(PART / width, tensor.shape().elements() - i);
+            fill(buffer.clear().limit(count * width), at + i * width);
+            Floats.widen(tensor.type(), buffer.flip(), to.asSlice(i * Float.BYTES, (long) count * Float.BYTES));
+        }
+    }
+
+    /**
+     * Maps all data, read-only.
+     *
+     * @param arena what the mapping lives in
+     * @return the bytes from the start of the data; {@link Entry#begin} is an offset into them
+     * @throws IOException if the file cannot be mapped
+     */
+    public MemorySegment map(Arena arena) throws IOException {
+        return channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena)
+                .asSlice(header.dataStart());
+    }
+
+    private int fill(ByteBuffer part, long at) throws IOException {
+        int wanted = part.remaining();
+        while (part.hasRemaining()) {
+            int read = channel.read(part, at);
+            if (read < 0) {
+                throw new EOFException(file + " became shorter while it was read.");
+            }
+            at += read;
+        }
+        return wanted;
+    }
+
+    @Override
+    public void close() throws IOException {
+        channel.close();
+    }
+
+    /**
+     * Writes tensors into a channel, in the given order, straight from their memory.
+     *
+     * @param channel an empty file
+     * @param metadata texts by name
+     * @param tensors what to write
+     * @throws IOException if it cannot be written
+     */
+    public static void write(FileChannel channel, Map<String, String> metadata, List<Tensor> tensors)
+            throws IOException {
+        var json = new LinkedHashMap<String, Object>();
+        if (!metadata.isEmpty()) {
+            json.put(Header.METADATA, metadata);
+        }
+        long at = 0;
+        for (var tensor : tensors) {
+            var entry = new LinkedHashMap<String, Object>();
+            entry.put("dtype", tensor.type().name());
+            entry.put("shape", tensor.shape().dims());
+            entry.put("data_offsets", new long[] {at, at + tensor.data().byteSize()});
+            if (json.put(tensor.name(), entry) != null) {
+                throw new IllegalArgumentException("There are two tensors of the name " + tensor.name() + ".");
+            }
+            at += tensor.data().byteSize();
+        }
+        var text = new JsonMapper().writeValueAsString(json).getBytes(StandardCharsets.UTF_8);
+        int length = Math.ceilDiv(text.length, ALIGNMENT) * ALIGNMENT;
+        var header = ByteBuffer.allocate(Long.BYTES + length).order(ByteOrder.LITTLE_ENDIAN);
+        header.putLong(length).put(text);
+        while (header.hasRemaining()) {
+            header.put((byte) ' ');
+        }
+        drain(channel, header.flip());
+        for (var tensor : tensors) {
+            for (long done = 0; done < tensor.data().byteSize(); done += 1 << 30) {
+                var part = Math.min(1 << 30, tensor.data().byteSize() - done);
+                drain(channel, tensor.data().asSlice(done, part).asByteBuffer());
+            }
+        }
+    }
+
+    private static void drain(FileChannel channel, ByteBuffer buffer) throws IOException {
+        while (buffer.hasRemaining()) {
+            channel.write(buffer);
+        }
+    }
+}

@@ -1,0 +1,241 @@
+package dev.panamba.model;
+
+import dev.panamba.model.Config.Attention;
+import dev.panamba.model.Config.Dense;
+import dev.panamba.model.Config.Mamba;
+import dev.panamba.model.Config.Mixer;
+import dev.panamba.model.Config.Mlp;
+import dev.panamba.model.Config.None;
+import dev.panamba.model.Config.Norm;
+import dev.panamba.model.Config.Position;
+import dev.panamba.model.Config.Switch;
+import java.util.Locale;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
+
+/** {@code config.json}: Panamba's own for the paper's families, Hugging Face's for {@code model_type: mamba}. */
+public final class ConfigFile {
+    private final JsonNode json;
+
+    private ConfigFile(JsonNode json) {
+        this.json = json;
+    }
+
+    /**
+     * Reads a configuration.
+     *
+     * @param json the file's content
+     * @return the model that it describes
+     * @throws IllegalArgumentException naming the field that is missing, of another type, or not supported
+     */
+    public static Config read(JsonNode json) {
+        var file = new ConfigFile(json);
+        var type = file.text("model_type", "");
+        return switch (type) {
+            case "panamba" -> file.panamba();
+            case "mamba" -> file.huggingFaceMamba();
+            default ->
+                throw new IllegalArgumentException("model_type is \"" + type
+                        + "\"; Panamba reads \"panamba\" (its own families) and \"mamba\" (Hugging Face's).");
+        };
+    }
+
+    private Config panamba() {
+        var family = text("family", null);
+        int D = integer("hidden_size", null);
+        var attention = family.startsWith("transformer");
+        Mixer mixer = attention ? new Attention(integer("num_heads", null)) : mamba(D, false, true);
+        Mlp mlp = switch (family) {
+            case "mamba" -> new None();
+            case "mamba-mlp", "transformer" -> new Dense(integer("intermediate_size", null));
+            case "moe-mamba", "transformer-moe", "parallel-moe-mamba" ->
+                new Switch(
+                        integer("num_experts", null),
+                        integer("expert_size", null),
+                        number("capacity_factor", 1.0),
+                        number("aux_loss", 0.01));
+            default -> throw new IllegalArgumentException("There is no family \"" + family + "\".");
+        };
+        return new Config(
+                integer("vocab_size", null),
+                D,
+                integer("num_blocks", null),
+                mixer,
+                mlp,
+                family.startsWith("parallel"),
+                oneOf(Norm.class, "norm", "layer"),
+                number("norm_eps", 1e-5),
+                flag("final_norm", false),
+                flag("tie_embeddings", false),
+                oneOf(Position.class, "position", attention ? "learned" : "none"),
+                integer("max_positions", 0));
+    }
+
+    private Config huggingFaceMamba() {
+        int D = integer("hidden_size", null);
+        var act = text("hidden_act", "silu");
+        if (!act.equals("silu")) {
+            throw new IllegalArgumentException("hidden_act is \"" + act + "\"; Panamba's Mamba has \"silu\" only.");
+        }
+        return new Config(
+                integer("vocab_size", null),
+                D,
+                integer("num_hidden_layers", null),
+                mamba(D, flag("use_bias", false), flag("use_conv_bias", true)),
+                new None(),
+                false,
+                Norm.RMS,
+                number("layer_norm_epsilon", 1e-5),
+                true,
+                flag("tie_word_embeddings", true),
+                Position.NONE,
+                0);
+    }
+
+    private Mamba mamba(int D, boolean projectionBias, boolean convBias) {
+        // Room for the rounding of a ratio that is no binary fraction.
+        int E = (int) (number("expand", 2.0) * D + 1e-6);
+        var auto = !json.has("time_step_rank") || json.get("time_step_rank").isString();
+        int R = auto ? Math.ceilDiv(D, 16) : integer("time_step_rank", null);
+        return new Mamba(E, integer("state_size", 16), integer("conv_kernel", 4), R, projectionBias, convBias);
+    }
+
+    /**
+     * Writes a configuration.
+     *
+     * @param config any model
+     * @return the file's content; Hugging Face's where the model is one of theirs
+     */
+    public static ObjectNode write(Config config) {
+        var json = JsonNodeFactory.instance.objectNode();
+        if (isHuggingFaceMamba(config)) {
+            json.put("model_type", "mamba");
+            json.putArray("architectures").add("MambaForCausalLM");
+            json.put("vocab_size", config.V());
+            json.put("hidden_size", config.D());
+            json.put("num_hidden_layers", config.blocks());
+            var mamba = (Mamba) config.mixer();
+            putMamba(json, config.D(), mamba);
+            json.put("intermediate_size", mamba.E());
+            json.put("use_bias", mamba.projectionBias());
+            json.put("use_conv_bias", mamba.convBias());
+            json.put("hidden_act", "silu");
+            json.put("layer_norm_epsilon", config.normEps());
+            json.put("residual_in_fp32", true);
+            json.put("tie_word_embeddings", config.tieEmbeddings());
+            json.put("dtype", "float32");
+            return json;
+        }
+        json.put("model_type", "panamba");
+        json.put("family", config.family());
+        json.put("vocab_size", config.V());
+        json.put("hidden_size", config.D());
+        json.put("num_blocks", config.blocks());
+        switch (config.mixer()) {
+            case Mamba mamba -> putMamba(json, config.D(), mamba);
+            case Attention(var H) -> json.put("num_heads", H);
+        }
+        switch (config.mlp()) {
+            case None _ -> {}
+            case Dense(var F) -> json.put("intermediate_size", F);
+            case Switch(var X, var F, var capacityFactor, var auxLoss) -> {
+                json.put("num_experts", X);
+                json.put("expert_size", F);
+                json.put("capacity_factor", capacityFactor);
+                json.put("aux_loss", auxLoss);
+            }
+        }
+        json.put("norm", config.norm().name().toLowerCase(Locale.ROOT));
+        json.put("norm_eps", config.normEps());
+        json.put("final_norm", config.finalNorm());
+        json.put("tie_embeddings", config.tieEmbeddings());
+        json.put("position", config.position().name().toLowerCase(Locale.ROOT));
+        json.put("max_positions", config.maxPositions());
+        return json;
+    }
+
+    /**
+     * Whether transformers' {@code MambaForCausalLM} is this model.
+     *
+     * @param config any model
+     * @return true for Mamba layers with RMSNorm and a final norm
+     */
+    public static boolean isHuggingFaceMamba(Config config) {
+        return config.family().equals("mamba")
+                && config.norm() == Norm.RMS
+                && config.finalNorm()
+                && config.position() == Position.NONE;
+    }
+
+    private static void putMamba(ObjectNode json, int D, Mamba mamba) {
+        json.put("state_size", mamba.N());
+        json.put("conv_kernel", mamba.K());
+        var expand = (double) mamba.E() / D;
+        if (expand == Math.rint(expand)) {
+            json.put("expand", (int) expand);
+        } else {
+            json.put("expand", expand);
+        }
+        json.put("time_step_rank", mamba.R());
+    }
+
+    private int integer(String field, Integer otherwise) {
+        var node = json.get(field);
+        if (node == null && otherwise != null) {
+            return otherwise;
+        }
+        if (node == null || !node.isIntegralNumber() || !node.canConvertToInt()) {
+            throw wrong(field, "a whole number", node);
+        }
+        return node.intValue();
+    }
+
+    private double number(String field, double otherwise) {
+        var node = json.get(field);
+        if (node == null) {
+            return otherwise;
+        }
+        if (!node.isNumber()) {
+            throw wrong(field, "a number", node);
+        }
+        return node.doubleValue();
+    }
+
+    private boolean flag(String field, boolean otherwise) {
+        var node = json.get(field);
+        if (node == null) {
+            return otherwise;
+        }
+        if (!node.isBoolean()) {
+            throw wrong(field, "true or false", node);
+        }
+        return node.booleanValue();
+    }
+
+    private String text(String field, String otherwise) {
+        var node = json.get(field);
+        if (node == null && otherwise != null) {
+            return otherwise;
+        }
+        if (node == null || !node.isString()) {
+            throw wrong(field, "a text", node);
+        }
+        return node.stringValue();
+    }
+
+    private <E extends Enum<E>> E oneOf(Class<E> type, String field, String otherwise) {
+        var text = text(field, otherwise);
+        for (var constant : type.getEnumConstants()) {
+            if (constant.name().toLowerCase(Locale.ROOT).equals(text)) {
+                return constant;
+            }
+        }
+        throw new IllegalArgumentException(field + " is \"" + text + "\", which Panamba does not have.");
+    }
+
+    private static IllegalArgumentException wrong(String field, String wanted, JsonNode node) {
+        return new IllegalArgumentException(
+                node == null ? field + " is missing." : field + " is " + node + " and must be " + wanted + ".");
+    }
+}

@@ -1,0 +1,144 @@
+package dev.panamba.train;
+
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
+import dev.panamba.graph.Executable;
+import dev.panamba.graph.Graph;
+import dev.panamba.graph.Role;
+import dev.panamba.graph.Team;
+import dev.panamba.graph.Value;
+import dev.panamba.memory.Placement;
+import dev.panamba.model.Network;
+import dev.panamba.model.Weights;
+import dev.panamba.nn.Pass;
+import dev.panamba.tensor.DType;
+import dev.panamba.text.TokenFile;
+import java.lang.foreign.MemorySegment;
+import java.util.Map;
+
+/**
+ * The loss of a model on a text, without dropping: consecutive windows of one context, each from zero state, every token but
+ * the first a target once.
+ */
+public final class Evaluation implements AutoCloseable {
+    /** Tokens that go through the network at once, about: logits take V floats each. */
+    private static final int TOKENS = 1024;
+
+    private static final DType REAL = DType.F32;
+
+    private final int B;
+    private final int L;
+    private final Executable executable;
+    private final Value token;
+    private final Value target;
+    private final Value loss;
+
+    /**
+     * A sum of losses.
+     *
+     * @param nats sum over targets
+     * @param tokens number of targets
+     */
+    public record Result(double nats, long tokens) {
+        /**
+         * The mean loss.
+         *
+         * @return nats per token
+         */
+        public double natsPerToken() {
+            return nats / tokens;
+        }
+
+        /**
+         * e to the mean loss.
+         *
+         * @return the perplexity of a token
+         */
+        public double perplexity() {
+            return Math.exp(natsPerToken());
+        }
+
+        /**
+         * The loss by the size of the text.
+         *
+         * @param bytes of the text that the targets stand for
+         * @return bits per byte
+         */
+        public double bitsPerByte(double bytes) {
+            return nats / Math.log(2) / bytes;
+        }
+    }
+
+    /**
+     * Plans and binds the forward pass.
+     *
+     * @param weights the model
+     * @param context tokens of a window
+     * @param team who works
+     */
+    public Evaluation(Weights weights, int context, Team team) {
+        var config = weights.config();
+        if (context < 1 || context > config.longest()) {
+            throw new IllegalArgumentException("A context of " + context
+                    + " tokens does not fit the model, which takes 1 to " + config.longest() + ".");
+        }
+        L = context;
+        B = Math.max(1, TOKENS / context);
+        var graph = new Graph(REAL);
+        var pass = Pass.whole(graph, B, L, true);
+        token = graph.input("token", DType.I32, pass.T());
+        target = graph.input("target", DType.I32, pass.T());
+        var logits = Network.head(config, pass, Network.body(config, pass, token));
+        loss = graph.output(graph.crossEntropy(logits, target));
+        executable =
+                Executable.bind(graph.program(), REAL, team, Map.of(Role.PARAMETER, weights.store()), Placement.PACKED);
+    }
+
+    /**
+     * Measures a text.
+     *
+     * @param tokens the text, at least two tokens
+     * @param most targets to measure at most, rounded up to whole windows
+     * @return the sum of losses
+     */
+    public Result measure(TokenFile tokens, long most) {
+        if (tokens.length() < 2) {
+            throw new IllegalArgumentException("The text has " + tokens.length()
+                    + " tokens, and a loss needs at least two: one to read and one to expect.");
+        }
+        double nats = 0;
+        long at = 0;
+        long end = Math.min(tokens.length() - 1, most);
+        var inputs = executable.at(token);
+        var targets = executable.at(target);
+        while (at < end) {
+            inputs.fill((byte) 0);
+            for (long i = 0; i < (long) B * L; i++) {
+                targets.setAtIndex(JAVA_INT, i, -1);
+            }
+            for (int b = 0; b < B && at < end; b++) {
+                int n = (int) Math.min(L, tokens.length() - 1 - at);
+                tokens.copy(at, n, inputs, (long) b * L);
+                tokens.copy(at + 1, n, targets, (long) b * L);
+                at += n;
+            }
+            executable.run();
+            nats += sum(executable.at(loss));
+        }
+        return new Result(nats, at);
+    }
+
+    private static double sum(MemorySegment floats) {
+        double sum = 0;
+        for (long i = 0; i < floats.byteSize() / Float.BYTES; i++) {
+            sum += floats.getAtIndex(JAVA_FLOAT, i);
+        }
+        return sum;
+    }
+
+    @Override
+    public void close() {
+        executable.close();
+    }
+}

@@ -1,0 +1,66 @@
+package dev.panamba.train;
+
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
+import dev.panamba.graph.Executable;
+import dev.panamba.graph.Graph;
+import dev.panamba.graph.Role;
+import dev.panamba.graph.Team;
+import dev.panamba.graph.Value;
+import dev.panamba.memory.Placement;
+import dev.panamba.model.Network;
+import dev.panamba.model.Weights;
+import dev.panamba.nn.Pass;
+import dev.panamba.tensor.DType;
+import java.lang.foreign.MemorySegment;
+import java.util.Map;
+
+/** All logits of one sequence, read whole from zero state and without dropping: for whoever wants to compare. */
+public final class Logits implements AutoCloseable {
+    private final Executable executable;
+    private final Value logits;
+
+    /**
+     * Computes them.
+     *
+     * @param weights the model
+     * @param tokens ids below the vocabulary's size, at least one
+     * @param team who works
+     * @throws IllegalArgumentException for no tokens, an id out of the vocabulary, or more than the model's positions
+     */
+    public Logits(Weights weights, int[] tokens, Team team) {
+        var config = weights.config();
+        if (tokens.length == 0 || tokens.length > config.longest()) {
+            throw new IllegalArgumentException(
+                    "There are " + tokens.length + " tokens, and the model reads 1 to " + config.longest() + ".");
+        }
+        for (int token : tokens) {
+            if (token < 0 || token >= config.V()) {
+                throw new IllegalArgumentException(
+                        "Token " + token + " is not in the vocabulary (0 to " + (config.V() - 1) + ").");
+            }
+        }
+        var graph = new Graph(DType.F32);
+        var pass = Pass.whole(graph, 1, tokens.length, true);
+        var token = graph.input("token", DType.I32, tokens.length);
+        logits = graph.output(Network.head(config, pass, Network.body(config, pass, token)));
+        executable = Executable.bind(
+                graph.program(), DType.F32, team, Map.of(Role.PARAMETER, weights.store()), Placement.PACKED);
+        MemorySegment.copy(tokens, 0, executable.at(token), JAVA_INT, 0, tokens.length);
+        executable.run();
+    }
+
+    /**
+     * The logits.
+     *
+     * @return [L, V] F32, as long as this is open
+     */
+    public MemorySegment values() {
+        return executable.at(logits);
+    }
+
+    @Override
+    public void close() {
+        executable.close();
+    }
+}

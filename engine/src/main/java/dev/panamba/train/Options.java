@@ -1,0 +1,79 @@
+package dev.panamba.train;
+
+/**
+ * How to train.
+ *
+ * @param steps optimiser steps of the whole training
+ * @param batch sequences of a step
+ * @param context tokens of a sequence, L
+ * @param microBatch sequences that go through the network at once; divides batch. Gradients of the parts are averaged; a Switch
+ *     layer's capacity is that of the micro-batch
+ * @param seed of weights and of the order of data
+ * @param schedule learning rates
+ * @param weightDecay decoupled decay
+ * @param decay which parameters decay
+ * @param clip highest norm of all gradients together
+ * @param beta1 of the first moment
+ * @param beta2 of the second moment
+ * @param eps added to the root of the second moment
+ * @param order of the windows of text
+ */
+public record Options(
+        int steps,
+        int batch,
+        int context,
+        int microBatch,
+        long seed,
+        Schedule schedule,
+        double weightDecay,
+        Decay decay,
+        double clip,
+        double beta1,
+        double beta2,
+        double eps,
+        Windows.Order order) {
+
+    /** Which parameters decay. */
+    public enum Decay {
+        /** All, as the paper's code does. */
+        ALL,
+        /** Those with two or more dimensions, A_log excepted, as Mamba's authors do. */
+        MATRICES
+    }
+
+    /** Checks ranges, with the command line's names in the sentences. */
+    public Options {
+        atLeast(1, steps, "--steps");
+        atLeast(1, batch, "--batch");
+        atLeast(1, context, "--context");
+        atLeast(1, microBatch, "--micro-batch");
+        if (batch % microBatch != 0) {
+            throw new IllegalArgumentException("--batch " + batch + " does not divide into micro-batches of "
+                    + microBatch + ": choose a --micro-batch that divides it.");
+        }
+        within(0, weightDecay, Double.MAX_VALUE, "--weight-decay");
+        positive(clip, "--clip");
+        within(0, beta1, Math.nextDown(1.0), "--beta1");
+        within(0, beta2, Math.nextDown(1.0), "--beta2");
+        positive(eps, "--eps");
+    }
+
+    static void positive(double value, String name) {
+        if (!(value > 0 && value < Double.POSITIVE_INFINITY)) {
+            throw new IllegalArgumentException(name + " is " + value + " and must be a number above 0.");
+        }
+    }
+
+    static void within(double least, double value, double most, String name) {
+        if (!(value >= least && value <= most)) {
+            throw new IllegalArgumentException(
+                    name + " is " + value + " and must be a number from " + least + " to " + most + ".");
+        }
+    }
+
+    private static void atLeast(int least, int value, String name) {
+        if (value < least) {
+            throw new IllegalArgumentException(name + " is " + value + " and must be at least " + least + ".");
+        }
+    }
+}

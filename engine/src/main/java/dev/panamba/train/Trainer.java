@@ -1,0 +1,251 @@
+package dev.panamba.train;
+
+import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+
+import dev.panamba.graph.Executable;
+import dev.panamba.graph.Graph;
+import dev.panamba.graph.Role;
+import dev.panamba.graph.Store;
+import dev.panamba.graph.Team;
+import dev.panamba.graph.UpdateOp.AdamW;
+import dev.panamba.graph.UpdateOp.SquaredNorm;
+import dev.panamba.graph.Value;
+import dev.panamba.memory.Placement;
+import dev.panamba.model.Weights;
+import dev.panamba.tensor.DType;
+import dev.panamba.tensor.Shape;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Trains a model with AdamW. Three programs: forward and backward of a micro-batch, the norm of all gradients, the update of
+ * all parameters. One thread at a time.
+ */
+public final class Trainer implements AutoCloseable {
+    private static final DType REAL = DType.F32;
+    /** Prefixes of the moments' names; what follows is the name of the parameter. */
+    static final String M = "m.";
+
+    static final String V = "v.";
+
+    private final Weights weights;
+    private final Options options;
+    private final Store gradients;
+    private final Store moments;
+    private final Executable gradient;
+    private final Executable norm;
+    private final Executable update;
+    private final TrainingProgram program;
+    private final Value parts;
+    private final Value fields;
+    private int step;
+
+    /**
+     * Plans and binds everything that a step needs.
+     *
+     * @param weights what is trained, in place
+     * @param options how
+     * @param team who works
+     * @param placement {@link Placement#PACKED} for work
+     * @throws IllegalArgumentException if the context is longer than the model's positions
+     */
+    public Trainer(Weights weights, Options options, Team team, Placement placement) {
+        this.weights = weights;
+        this.options = options;
+        program = TrainingProgram.of(
+                weights.config(),
+                REAL,
+                options.microBatch(),
+                options.context(),
+                options.batch() / options.microBatch());
+        var parameters = program.parameters();
+        var updateGraph = new Graph(REAL);
+        var momentValues = new ArrayList<Value>();
+        for (var prefix : List.of(M, V)) {
+            for (var p : parameters) {
+                momentValues.add(updateGraph.value(prefix + p.name(), REAL, Role.MOMENT, p.shape()));
+            }
+        }
+        gradients = Store.allocate("the gradients", parameters);
+        moments = Store.allocate("the moments", momentValues);
+        var stores = Map.of(Role.PARAMETER, weights.store(), Role.GRADIENT, gradients, Role.MOMENT, moments);
+
+        gradient = Executable.bind(program.program(), REAL, team, stores, placement);
+        var count = gradients.at(Store.ALL).byteSize() / REAL.bytes();
+        var normGraph = new Graph(REAL);
+        parts = normGraph.output(
+                normGraph.value("parts", DType.F64, Role.ACTIVATION, Shape.of(SquaredNorm.parts(count))));
+        normGraph.add(new SquaredNorm(parts, normGraph.value(Store.ALL, REAL, Role.GRADIENT, Shape.of(count))));
+        norm = Executable.bind(normGraph.program(), REAL, team, stores, placement);
+
+        fields = updateGraph.input("step", DType.F64, AdamW.FIELDS);
+        for (int i = 0; i < parameters.size(); i++) {
+            var p = parameters.get(i);
+            var decays = options.decay() == Options.Decay.ALL
+                    || p.shape().rank() >= 2 && !p.name().endsWith("A_log");
+            updateGraph.add(new AdamW(
+                    p,
+                    momentValues.get(i),
+                    momentValues.get(parameters.size() + i),
+                    program.gradients().get(p),
+                    fields,
+                    decays ? options.weightDecay() : 0));
+        }
+        update = Executable.bind(updateGraph.program(), REAL, team, stores, placement);
+    }
+
+    /**
+     * The number of steps taken, which is the number of the next one.
+     *
+     * @return counted from 0
+     */
+    public int step() {
+        return step;
+    }
+
+    /**
+     * Goes on from a checkpoint.
+     *
+     * @param taken steps that the loaded weights and moments have behind them
+     */
+    void resumeAt(int taken) {
+        step = taken;
+    }
+
+    /**
+     * The moments, named {@code m.} and {@code v.} and the parameter's name.
+     *
+     * @return the store
+     */
+    Store moments() {
+        return moments;
+    }
+
+    /**
+     * How the activations of a micro-batch are laid out: packed against naive bytes.
+     *
+     * @return sizes in bytes
+     */
+    public long[] activationBytes() {
+        return new long[] {gradient.plan().bytes(), gradient.plan().naiveBytes()};
+    }
+
+    /**
+     * Takes one step.
+     *
+     * @param batches where the text comes from
+     * @return what it did
+     * @throws ArithmeticException if loss or gradients are no longer finite; the weights are those before the step
+     */
+    public Metrics step(Batches batches) {
+        var start = System.nanoTime();
+        int micro = options.batch() / options.microBatch();
+        double lossSum = 0;
+        var layers = new ArrayList<Metrics.Experts>();
+        for (int i = 0; i < micro; i++) {
+            for (int k = 0; k < options.microBatch(); k++) {
+                batches.fill(
+                        (long) step * options.batch() + (long) i * options.microBatch() + k,
+                        gradient.at(program.token()),
+                        gradient.at(program.target()),
+                        (long) k * options.context());
+            }
+            gradient.run();
+            lossSum += gradient.at(program.loss()).get(JAVA_FLOAT, 0);
+            collect(layers, micro);
+        }
+        var gradNorm = norm();
+        double lossMean = lossSum / micro;
+        if (!Double.isFinite(lossMean) || !Double.isFinite(gradNorm)) {
+            gradients.at(Store.ALL).fill((byte) 0);
+            throw new ArithmeticException("Training diverged at step " + step + ": the loss is " + lossMean
+                    + " and the norm of the gradients " + gradNorm + ". Lower --lr or --clip.");
+        }
+        var lr = options.schedule().at(step);
+        writeFields(lr, Math.min(1, options.clip() / (gradNorm + 1e-6)));
+        update.run();
+        var aux = layers.stream().mapToDouble(Metrics.Experts::aux).average().orElse(0);
+        return new Metrics(
+                step++,
+                lossMean,
+                aux,
+                gradNorm,
+                lr,
+                layers,
+                (System.nanoTime() - start) / 1e9,
+                (long) options.batch() * options.context());
+    }
+
+    private double norm() {
+        norm.run();
+        double sum = 0;
+        var squares = norm.at(parts);
+        for (long i = 0; i < squares.byteSize() / Double.BYTES; i++) {
+            sum += squares.getAtIndex(JAVA_DOUBLE, i);
+        }
+        return Math.sqrt(sum);
+    }
+
+    private void writeFields(double lr, double scale) {
+        var taken = step + 1.0;
+        double[] values = {
+            lr,
+            options.beta1(),
+            options.beta2(),
+            options.eps(),
+            1 - Math.pow(options.beta1(), taken),
+            1 - Math.pow(options.beta2(), taken),
+            scale
+        };
+        MemorySegment.copy(values, 0, update.at(fields), JAVA_DOUBLE, 0, values.length);
+    }
+
+    /** Adds the routing of one micro-batch to that of those before. */
+    private void collect(List<Metrics.Experts> layers, int micro) {
+        for (int i = 0; i < program.routes().size(); i++) {
+            var route = program.routes().get(i);
+            int X = (int) route.load().shape().elements();
+            var load = new long[X];
+            for (int e = 0; e < X; e++) {
+                load[e] = gradient.at(route.load()).getAtIndex(JAVA_INT, e);
+            }
+            long kept = gradient.at(route.offset()).getAtIndex(JAVA_INT, X);
+            long dropped = route.row().shape().elements() - kept;
+            var aux = gradient.at(route.balance()).get(JAVA_FLOAT, 0) / micro;
+            if (i == layers.size()) {
+                layers.add(new Metrics.Experts(load, kept, dropped, aux));
+            } else {
+                var before = layers.get(i);
+                for (int e = 0; e < X; e++) {
+                    load[e] += before.load()[e];
+                }
+                layers.set(
+                        i,
+                        new Metrics.Experts(
+                                load, kept + before.kept(), dropped + before.dropped(), aux + before.aux()));
+            }
+        }
+    }
+
+    /**
+     * What is being trained.
+     *
+     * @return the weights
+     */
+    public Weights weights() {
+        return weights;
+    }
+
+    @Override
+    public void close() {
+        gradient.close();
+        norm.close();
+        update.close();
+        gradients.close();
+        moments.close();
+    }
+}

@@ -1,0 +1,208 @@
+package dev.panamba.train;
+
+import dev.panamba.text.TokenFile;
+import java.io.BufferedWriter;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.OptionalDouble;
+import java.util.concurrent.CountDownLatch;
+import java.util.function.Consumer;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * A training from where its trainer stands to its last step: metrics as lines of JSON, held-out loss now and then, checkpoints.
+ * Whatever ends it, what it loses are the steps since the last checkpoint; {@link #stop} loses none.
+ */
+public final class TrainingRun {
+    /** Held-out targets that are measured in between; at the end all are. */
+    private static final long SAMPLE = 32_768;
+    /** Held-out measurements of a whole training. */
+    private static final int MEASUREMENTS = 10;
+    /** Seconds between checkpoints where no number of steps is given. */
+    private static final double SAVE_SECONDS = 60;
+    /** Saving may take this share of the time at most. */
+    private static final double SAVE_SHARE = 0.05;
+
+    private static final JsonMapper JSON = new JsonMapper();
+
+    private final Path directory;
+    private final Trainer trainer;
+    private final Options options;
+    private final Batches batches;
+    private final TokenFile valid;
+    private final Evaluation evaluation;
+    private final Path tokenizer;
+    private final int saveEvery;
+    private final Consumer<ObjectNode> settings;
+    private final CountDownLatch finished = new CountDownLatch(1);
+    private volatile boolean stopped;
+    private double lastSaveSeconds;
+    private long lastSave = System.nanoTime();
+
+    /** Who watches. */
+    public interface Listener {
+        /**
+         * After each step.
+         *
+         * @param metrics what it did
+         * @param valid held-out loss in nats per token, where it was measured after this step
+         */
+        void step(Metrics metrics, OptionalDouble valid);
+    }
+
+    /**
+     * Prepares a training.
+     *
+     * @param directory for metrics and checkpoints; exists
+     * @param trainer new, or restored from a checkpoint of this directory
+     * @param options of the trainer
+     * @param batches what to learn from
+     * @param valid held-out text, or null
+     * @param evaluation measures it, or null
+     * @param tokenizer a {@code tokenizer.json} to keep with the model, or null
+     * @param saveEvery steps between checkpoints, or 0 for about a minute
+     * @param settings what a checkpoint remembers of how it is trained
+     */
+    public TrainingRun(
+            Path directory,
+            Trainer trainer,
+            Options options,
+            Batches batches,
+            TokenFile valid,
+            Evaluation evaluation,
+            Path tokenizer,
+            int saveEvery,
+            Consumer<ObjectNode> settings) {
+        this.directory = directory;
+        this.trainer = trainer;
+        this.options = options;
+        this.batches = batches;
+        this.valid = valid;
+        this.evaluation = evaluation;
+        this.tokenizer = tokenizer;
+        this.saveEvery = saveEvery;
+        this.settings = settings;
+    }
+
+    /**
+     * The metrics' file.
+     *
+     * @param directory of a training
+     * @return {@code metrics.jsonl}
+     */
+    public static Path metrics(Path directory) {
+        return directory.resolve("metrics.jsonl");
+    }
+
+    /**
+     * Trains to the last step, or until {@link #stop}; then saves.
+     *
+     * @param listener watches
+     * @throws IOException if metrics or checkpoints cannot be written
+     */
+    public void run(Listener listener) throws IOException {
+        try (var lines = openMetrics()) {
+            var measureEvery = Math.max(1, options.steps() / MEASUREMENTS);
+            while (trainer.step() < options.steps() && !stopped) {
+                var metrics = trainer.step(batches);
+                var last = trainer.step() == options.steps();
+                var measured = valid != null && (last || trainer.step() % measureEvery == 0)
+                        ? OptionalDouble.of(evaluation
+                                .measure(valid, last ? Long.MAX_VALUE : SAMPLE)
+                                .natsPerToken())
+                        : OptionalDouble.empty();
+                lines.write(line(metrics, measured));
+                lines.newLine();
+                listener.step(metrics, measured);
+                if (last || due()) {
+                    save(lines);
+                }
+            }
+            if (stopped && trainer.step() < options.steps()) {
+                save(lines);
+            }
+        } finally {
+            finished.countDown();
+        }
+    }
+
+    /** Ends the training behind its present step, saves it, and waits for that; for the handler of an interrupt. */
+    public void stop() {
+        stopped = true;
+        try {
+            finished.await();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private boolean due() {
+        if (saveEvery > 0) {
+            return trainer.step() % saveEvery == 0;
+        }
+        var since = (System.nanoTime() - lastSave) / 1e9;
+        return since > Math.max(SAVE_SECONDS, lastSaveSeconds / SAVE_SHARE);
+    }
+
+    private void save(BufferedWriter lines) throws IOException {
+        lines.flush();
+        var start = System.nanoTime();
+        Checkpoint.save(directory, trainer, tokenizer, settings);
+        lastSave = System.nanoTime();
+        lastSaveSeconds = (lastSave - start) / 1e9;
+    }
+
+    /** The lines of the steps that the trainer has behind it stay; those that were lost are taken again. */
+    private BufferedWriter openMetrics() throws IOException {
+        var file = metrics(directory);
+        var kept = new ArrayList<String>();
+        if (Files.exists(file) && trainer.step() > 0) {
+            for (var line : Files.readAllLines(file)) {
+                if (kept.size() < trainer.step()) {
+                    kept.add(line);
+                }
+            }
+        }
+        Files.write(file, kept);
+        return Files.newBufferedWriter(file, StandardOpenOption.APPEND);
+    }
+
+    /**
+     * The line of a step in the metrics' file.
+     *
+     * @param metrics what the step did
+     * @param valid held-out loss, where it was measured
+     * @return a JSON object
+     */
+    public static String line(Metrics metrics, OptionalDouble valid) {
+        var json = JSON.createObjectNode();
+        json.put("step", metrics.step());
+        json.put("loss", metrics.loss());
+        json.put("aux", metrics.aux());
+        json.put("grad_norm", metrics.gradNorm());
+        json.put("lr", metrics.lr());
+        json.put("dropped", metrics.dropped());
+        var load = json.putArray("load");
+        for (long n : metrics.load()) {
+            load.add(n);
+        }
+        json.put("tokens_per_s", Math.round(metrics.tokensPerSecond()));
+        valid.ifPresent(nats -> json.put("valid_loss", nats));
+        var layers = json.putArray("layers");
+        for (var layer : metrics.layers()) {
+            var one = layers.addObject();
+            var loads = one.putArray("load");
+            for (long n : layer.load()) {
+                loads.add(n);
+            }
+            one.put("kept", layer.kept());
+            one.put("dropped", layer.dropped());
+            one.put("aux", layer.aux());
+        }
+        return json.toString();
+    }
+}

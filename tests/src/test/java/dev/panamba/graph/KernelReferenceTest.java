@@ -1,0 +1,32 @@
+package dev.panamba.graph;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
+import dev.panamba.Fork;
+import java.io.IOException;
+import java.util.Map;
+import java.util.Set;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The shipped kernels against slow and obvious arithmetic in double precision, at every CPU level. */
+class KernelReferenceTest {
+    static Set<String> checks() {
+        return KernelChecks.ALL.keySet();
+    }
+
+    @ParameterizedTest
+    @MethodSource("checks")
+    void kernelsAgreeWithTheReference(String check) {
+        KernelChecks.ALL.get(check).run();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"v2", "v3"})
+    void kernelsOfLowerLevelsAgreeWithTheReference(String level) throws IOException, InterruptedException {
+        var fork = Fork.run(Map.of("PANAMBA_CPU_LEVEL", level), KernelChecks.class);
+        assertEquals("x86-64-" + level + "\ndone\n", fork.output());
+        assertEquals(0, fork.exit());
+    }
+}
