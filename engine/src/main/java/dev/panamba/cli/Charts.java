@@ -1,6 +1,7 @@
 package dev.panamba.cli;
 
 import dev.panamba.train.TrainingRun;
+import java.awt.Color;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -128,7 +129,10 @@ final class Charts {
                 .xAxisTitle(x)
                 .yAxisTitle(y)
                 .build();
-        chart.getStyler().setLegendPosition(LegendPosition.InsideNE);
+        chart.getStyler()
+                .setLegendPosition(LegendPosition.InsideNE)
+                .setChartBackgroundColor(Color.WHITE);
+        chart.getStyler().setXAxisTickMarkSpacingHint(120);
         return chart;
     }
 

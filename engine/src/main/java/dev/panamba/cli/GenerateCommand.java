@@ -105,13 +105,8 @@ final class GenerateCommand implements Callable<Integer> {
                 out.flush();
             }
             System.err.printf(
-                    "%d tokens, %.0f tokens/s; state of a session %s%s%n",
-                    written,
-                    written / Math.max(seconds, 1e-9),
-                    Words.bytes(session.stateBytes()),
-                    language.config().constantState()
-                            ? " at every length"
-                            : " for " + language.config().maxPositions() + " tokens");
+                    "%d tokens, %.0f tokens/s; %s%n",
+                    written, written / Math.max(seconds, 1e-9), Words.state(language.config()));
             if (saveState != null) {
                 SessionFile.write(saveState, session.snapshot(), language.config());
             }

@@ -90,11 +90,7 @@ final class InspectCommand implements Callable<Integer> {
         System.out.printf("%s (%s)%n", name, config.family());
         System.out.printf("parameters     %,18d%n", total);
         System.out.printf("active         %,18d  read for one token (the embedding counted whole)%n", active);
-        System.out.printf(
-                "inference      %18s  weights, F32, and %s of state a session%n",
-                Words.bytes(weights),
-                Words.bytes(state)
-                        + (config.constantState() ? " at every length" : " for " + config.maxPositions() + " tokens"));
+        System.out.printf("inference      %18s  weights, F32, and %s%n", Words.bytes(weights), Words.state(config));
         System.out.printf(
                 "training       %18s  weights, gradients, two moments, and %s of activations at %d x %d%n",
                 Words.bytes(4 * weights + plan.bytes()), Words.bytes(plan.bytes()), BATCH, context);

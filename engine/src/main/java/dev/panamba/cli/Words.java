@@ -1,5 +1,7 @@
 package dev.panamba.cli;
 
+import dev.panamba.infer.Session;
+import dev.panamba.model.Config;
 import java.util.Locale;
 
 /** Numbers for people. */
@@ -13,6 +15,15 @@ final class Words {
         }
         int unit = (63 - Long.numberOfLeadingZeros(bytes)) / 10;
         return String.format(Locale.ROOT, "%.1f %ciB", (double) bytes / (1L << 10 * unit), " KMGTPE".charAt(unit));
+    }
+
+    /** What one session remembers. */
+    static String state(Config config) {
+        return String.format(
+                Locale.ROOT,
+                "%,d bytes of state a session, %s",
+                Session.stateBytes(config),
+                config.constantState() ? "at every length" : "room for " + config.maxPositions() + " tokens");
     }
 
     /** A duration as m:ss. */

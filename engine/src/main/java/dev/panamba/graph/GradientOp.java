@@ -4,7 +4,7 @@ package dev.panamba.graph;
  * The derivatives. Gradients of parameters are added to; gradients of activations are assigned unless {@code accumulate} says
  * otherwise. Shapes are those of the forward op; d in front of a name is the loss's gradient with respect to it.
  */
-public sealed interface GradientOp extends Op {
+sealed interface GradientOp extends Op {
 
     /** Of {@link ForwardOp.Embedding}; dposition may be null. */
     record EmbeddingGrad(Value dtable, Value dposition, Value dx, Value token, long L) implements GradientOp {}

@@ -11,6 +11,7 @@ import java.util.Set;
  * @param outputs activations that are read after a run, so live to its end
  */
 public record Program(List<Op> ops, List<Value> inputs, Set<Value> outputs) {
+    /** Copies. */
     public Program {
         ops = List.copyOf(ops);
         inputs = List.copyOf(inputs);

@@ -17,6 +17,7 @@ import dev.panamba.tensor.Shape;
  * @param column first column of the window
  */
 public record Value(int id, String name, Shape shape, DType type, Role role, Value owner, long row, long column) {
+    /** Refuses a view of a view. */
     public Value {
         if (owner != null && owner.owner != null) {
             throw new IllegalArgumentException("A view of the view " + owner.name + ": take one of its owner.");

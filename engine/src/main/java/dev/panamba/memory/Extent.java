@@ -10,6 +10,7 @@ public record Extent(long offset, long bytes) {
     /** Every extent starts at a multiple of this many bytes: a cache line, and the widest vector. */
     public static final long ALIGNMENT = 64;
 
+    /** Refuses what does not exist. */
     public Extent {
         if (offset < 0 || bytes < 0) {
             throw new IllegalArgumentException("An extent of " + bytes + " bytes at " + offset + " does not exist.");

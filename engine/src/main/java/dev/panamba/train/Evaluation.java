@@ -1,7 +1,6 @@
 package dev.panamba.train;
 
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
-import static java.lang.foreign.ValueLayout.JAVA_INT;
 
 import dev.panamba.graph.Executable;
 import dev.panamba.graph.Graph;
@@ -96,7 +95,7 @@ public final class Evaluation implements AutoCloseable {
     }
 
     /**
-     * Measures a text.
+     * Measures a text, or windows of it that stand at even distances.
      *
      * @param tokens the text, at least two tokens
      * @param most targets to measure at most, rounded up to whole windows
@@ -107,26 +106,25 @@ public final class Evaluation implements AutoCloseable {
             throw new IllegalArgumentException("The text has " + tokens.length()
                     + " tokens, and a loss needs at least two: one to read and one to expect.");
         }
+        long all = Math.ceilDiv(tokens.length() - 1, L);
+        long some = Math.min(all, Math.ceilDiv(most, L));
         double nats = 0;
-        long at = 0;
-        long end = Math.min(tokens.length() - 1, most);
-        var inputs = executable.at(token);
-        var targets = executable.at(target);
-        while (at < end) {
-            inputs.fill((byte) 0);
-            for (long i = 0; i < (long) B * L; i++) {
-                targets.setAtIndex(JAVA_INT, i, -1);
-            }
-            for (int b = 0; b < B && at < end; b++) {
+        long targets = 0;
+        for (long window = 0; window < some; window += B) {
+            executable.at(token).fill((byte) 0);
+            // Every byte 0xFF is the integer -1, which is no target.
+            executable.at(target).fill((byte) 0xFF);
+            for (int b = 0; b < Math.min(B, some - window); b++) {
+                long at = (window + b) * all / some * L;
                 int n = (int) Math.min(L, tokens.length() - 1 - at);
-                tokens.copy(at, n, inputs, (long) b * L);
-                tokens.copy(at + 1, n, targets, (long) b * L);
-                at += n;
+                tokens.copy(at, n, executable.at(token), (long) b * L);
+                tokens.copy(at + 1, n, executable.at(target), (long) b * L);
+                targets += n;
             }
             executable.run();
             nats += sum(executable.at(loss));
         }
-        return new Result(nats, at);
+        return new Result(nats, targets);
     }
 
     private static double sum(MemorySegment floats) {
