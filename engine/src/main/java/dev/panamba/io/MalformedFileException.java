@@ -4,9 +4,10 @@ import java.io.IOException;
 import java.nio.file.Path;
 
 /** A file is not what its name says; the message names the file, the fault and where it is. */
-@SuppressWarnings("serial")
 public final class MalformedFileException extends IOException {
-    private final Fault fault;
+    private static final long serialVersionUID = 1;
+
+    private final transient Fault fault;
 
     /** The ways in which a safetensors file can be wrong. */
     public enum Fault {
