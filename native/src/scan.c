@@ -68,7 +68,7 @@ static void forward_item(const struct pb_scan_forward_args *args, int64_t sequen
 {
     const int64_t L = args->L, E = args->E, N = args->N, width = min_int(PB_BLOCK, E - e), chunks = ceil_div(L, PB_CHUNK);
     const int64_t slot = args->slot ? args->slot[sequence] : sequence;
-    row h[PB_MAX_STATE], a[PB_MAX_STATE];
+    row h[rows_of(N)], a[rows_of(N)];
     struct forward_chunk chunk;
     load_a(a, args->a_log + e * N, width, N);
     memset(h, 0, (size_t)(ceil_div(N, SLAB) * SLAB) * sizeof(row));
@@ -218,7 +218,7 @@ static void backward_item(const struct pb_scan_backward_args *args, int64_t sequ
     const int64_t L = args->L, E = args->E, N = args->N, chunks = ceil_div(L, PB_CHUNK);
     const int64_t e = block * PB_BLOCK, width = min_int(PB_BLOCK, E - e);
     const size_t used = (size_t)(ceil_div(N, SLAB) * SLAB) * sizeof(row);
-    row a[PB_MAX_STATE], carry[PB_MAX_STATE], da[PB_MAX_STATE], dskip = {0}, ddt_bias = {0};
+    row a[rows_of(N)], carry[rows_of(N)], da[rows_of(N)], dskip = {0}, ddt_bias = {0};
     struct backward_chunk chunk;
     load_a(a, args->a_log + e * N, width, N);
     memset(carry, 0, used);

@@ -4,9 +4,18 @@
 
 #include "kernel.h"
 
-enum { SLAB = 8 };                       /* states that go through a chunk together; a multiple of VL / 2, a divisor of PB_MAX_STATE */
+enum { SLAB = 8 };                       /* states that go through a chunk together */
 
 typedef real row[PB_BLOCK];
+
+_Static_assert(PB_BLOCK % VL == 0 && 2 * SLAB % VL == 0, "blocks and rows of dB | dC are whole vectors");
+
+/* Rows for N states: what is beyond the last one fits in. Arrays of them are as long as N needs, for callers of small stacks. */
+PB_INLINE int64_t rows_of(int64_t N)
+{
+    const int64_t unit = SLAB > (int)VL ? SLAB : VL;
+    return ceil_div(N, unit) * unit;
+}
 
 /* ---- exp(delta A), the bulk of the work ----
  * In single precision A is kept in units of ln 2: 2^(delta A) needs no other reduction than taking the whole part off. Where

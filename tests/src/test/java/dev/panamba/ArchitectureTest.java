@@ -75,7 +75,8 @@ class ArchitectureTest {
 
     @Test
     void onlyOwnersOpenArenas() {
-        // The executable owns its argument blocks, which the two halves of the lowering fill; a store may own a mapping; a session
+        // The executable owns its argument blocks, which the two halves of the lowering fill; a store may own a
+        // mapping; a session
         // its logits; a snapshot its copy of a state.
         noClasses()
                 .that()

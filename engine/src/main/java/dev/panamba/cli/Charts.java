@@ -129,9 +129,7 @@ final class Charts {
                 .xAxisTitle(x)
                 .yAxisTitle(y)
                 .build();
-        chart.getStyler()
-                .setLegendPosition(LegendPosition.InsideNE)
-                .setChartBackgroundColor(Color.WHITE);
+        chart.getStyler().setLegendPosition(LegendPosition.InsideNE).setChartBackgroundColor(Color.WHITE);
         chart.getStyler().setXAxisTickMarkSpacingHint(120);
         return chart;
     }

@@ -26,7 +26,7 @@ import java.util.concurrent.locks.ReentrantLock;
  */
 final class SessionPool implements AutoCloseable {
     /** Programs exist for these numbers of tokens; any other number is read in parts, which gives the same states. */
-    private static final int[] CHUNKS = {256, 32, 1};
+    private static final int[] CHUNKS = {256, 64, 16, 4, 1};
 
     private static final DType REAL = DType.F32;
 

@@ -501,7 +501,8 @@ final class KernelChecks {
                 for (int b = 0; b < B; b++) {
                     var name = 31 * input.name().hashCode() + b;
                     for (int i = 0; i < n * width; i++) {
-                        part[b * n * width + i] = (float) new SplittableRandom(31L * name + at * width + i).nextDouble(-2, 2);
+                        part[b * n * width + i] =
+                                (float) new SplittableRandom(31L * name + at * width + i).nextDouble(-2, 2);
                     }
                 }
                 return part;
