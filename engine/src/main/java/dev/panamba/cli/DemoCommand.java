@@ -7,6 +7,7 @@ import dev.panamba.memory.Placement;
 import dev.panamba.model.Config;
 import dev.panamba.model.Network;
 import dev.panamba.model.Presets;
+import dev.panamba.model.Presets.Preset;
 import dev.panamba.model.Weights;
 import dev.panamba.tensor.DType;
 import dev.panamba.text.Corpus;
@@ -45,6 +46,12 @@ final class DemoCommand implements Callable<Integer> {
     private static final String PRESET = "tiny-moe-mamba";
     /** Of so many files one is held out. */
     private static final int HELD_OUT = 20;
+
+    private static final double SECONDS = 65;
+    /** Steps that are tried for their speed; the fastest counts, since the first ones compile. */
+    private static final int TRIED = 20;
+    /** Fewer would not learn enough to be shown, however slow the machine. */
+    private static final int FEWEST = 200;
 
     private static final int WRITTEN = 500;
     private static final long SEED = 1;
@@ -85,22 +92,9 @@ final class DemoCommand implements Callable<Integer> {
                 data, train.documents(), train.bytes(), valid.documents(), valid.bytes());
         var preset = Presets.named(PRESET);
         describe(preset.config());
-        var options = new Options(
-                preset.steps(),
-                preset.batch(),
-                preset.context(),
-                preset.batch(),
-                SEED,
-                new Schedule(preset.lr(), preset.steps() / 20, preset.steps(), Schedule.Shape.COSINE, 0.1),
-                0.1,
-                Options.Decay.MATRICES,
-                0.5,
-                0.9,
-                0.999,
-                1e-8,
-                Windows.Order.SHUFFLED);
         try (var tokens = TokenFile.open(trainFile);
                 var held = TokenFile.open(validFile)) {
+            var options = options(preset, steps(preset, tokens));
             train(Weights.random(preset.config(), SEED), options, tokens, held);
         }
         Files.delete(trainFile);
@@ -129,6 +123,38 @@ final class DemoCommand implements Callable<Integer> {
                 // Another demo's; its pictures stay.
             }
         }
+    }
+
+    /** As many steps as take about a minute here: some are tried, and the schedule is made for the number that fits. */
+    private int steps(Preset preset, TokenFile tokens) {
+        var options = options(preset, 1);
+        try (var weights = Weights.random(preset.config(), SEED);
+                var team = new Team(threads);
+                var trainer = new Trainer(weights, options, team, Placement.PACKED)) {
+            var windows = new Windows(tokens, options.context(), SEED, options.order());
+            var seconds = Double.MAX_VALUE;
+            for (int i = 0; i < TRIED; i++) {
+                seconds = Math.min(seconds, trainer.step(windows).seconds());
+            }
+            return (int) Math.max(FEWEST, SECONDS / seconds);
+        }
+    }
+
+    private static Options options(Preset preset, int steps) {
+        return new Options(
+                steps,
+                preset.batch(),
+                preset.context(),
+                preset.batch(),
+                SEED,
+                new Schedule(preset.lr(), steps / 20, steps, Schedule.Shape.COSINE, 0.1),
+                0.1,
+                Options.Decay.MATRICES,
+                0.5,
+                0.9,
+                0.999,
+                1e-8,
+                Windows.Order.SHUFFLED);
     }
 
     private static void describe(Config config) {
@@ -188,11 +214,11 @@ final class DemoCommand implements Callable<Integer> {
         var stream = new PrintStream(new FileOutputStream(FileDescriptor.out), false, StandardCharsets.UTF_8);
         try (var model = LanguageModel.of(weights, Tokenizers.bytes(), threads);
                 var session = model.newSession()) {
-            var prompt = "    public ";
+            var prompt = "    /**\n     * Returns ";
             System.out.println("What it writes:");
             stream.print(prompt);
             session.feed(model.tokenizer().encode(prompt));
-            for (var token : session.generate(Sampler.of(0.7, 0, 0.95, SEED), WRITTEN)) {
+            for (var token : session.generate(Sampler.of(0.8, 0, 0.95, SEED), WRITTEN)) {
                 stream.print(token.text());
                 stream.flush();
             }
