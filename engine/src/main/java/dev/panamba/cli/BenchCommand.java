@@ -39,6 +39,8 @@ final class BenchCommand implements Callable<Integer> {
         DECODE
     }
 
+    private static final double WARM_UP_SECONDS = 2;
+
     @ArgGroup
     private Source source = new Source();
 
@@ -69,7 +71,7 @@ final class BenchCommand implements Callable<Integer> {
     @Option(names = "--threads", description = "Default: all cores.")
     private int threads = Runtime.getRuntime().availableProcessors();
 
-    @Option(names = "--reps", description = "Measured repetitions after one for warm-up; default: ${DEFAULT-VALUE}.")
+    @Option(names = "--reps", description = "Measured repetitions, after some for warm-up; default: ${DEFAULT-VALUE}.")
     private int reps = 5;
 
     @Option(names = "--json", description = "Print one JSON object a line.")
@@ -126,8 +128,8 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     private void prefill() throws IOException {
-        int count = tokens == null ? 512 : tokens;
         try (var model = LanguageModel.of(weights(), Tokenizers.bytes(), threads)) {
+            int count = tokens == null ? Math.min(512, model.config().longest()) : tokens;
             var prompt = new Random(1).ints(count, 0, model.config().V()).toArray();
             report("prefill", 1, count, _ -> {
                 try (var session = model.newSession()) {
@@ -140,8 +142,8 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     private void decode() throws IOException {
-        int count = tokens == null ? 128 : tokens;
         try (var model = LanguageModel.of(weights(), Tokenizers.bytes(), threads)) {
+            int count = tokens == null ? Math.min(128, model.config().longest() - 1) : tokens;
             report("decode", 1, count, _ -> {
                 try (var session = model.newSession()) {
                     var greedy = Sampler.greedy();
@@ -163,7 +165,11 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     private void report(String name, int batch, int context, IntToDoubleFunction tokensPerSecond) throws IOException {
-        tokensPerSecond.applyAsDouble(0);
+        // Until the loop around the kernels is compiled, which short runs are too short for.
+        var start = System.nanoTime();
+        do {
+            tokensPerSecond.applyAsDouble(0);
+        } while ((System.nanoTime() - start) / 1e9 < WARM_UP_SECONDS);
         var values = new double[reps];
         for (int i = 0; i < reps; i++) {
             values[i] = tokensPerSecond.applyAsDouble(i);
