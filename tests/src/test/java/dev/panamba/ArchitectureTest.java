@@ -75,20 +75,15 @@ class ArchitectureTest {
 
     @Test
     void onlyOwnersOpenArenas() {
-        // The executable owns its argument blocks, which the two halves of the lowering fill; a store may own a
-        // mapping; a session
-        // its logits; a snapshot its copy of a state.
+        // An executable owns its argument blocks, and the lowering fills them; a snapshot owns a copy of a state,
+        // and a token file a mapping.
         noClasses()
                 .that()
                 .resideOutsideOfPackages("dev.panamba.bindings..", "dev.panamba.memory..", "dev.panamba.io..")
                 .and()
-                .doNotHaveFullyQualifiedName("dev.panamba.graph.Executable")
+                .haveNameNotMatching("dev\\.panamba\\.graph\\.(Executable|(Forward|Gradient)?Lowering)")
                 .and()
-                .doNotHaveFullyQualifiedName("dev.panamba.graph.Store")
-                .and()
-                .haveNameNotMatching("dev\\.panamba\\.graph\\.(Forward|Gradient)?Lowering")
-                .and()
-                .haveNameNotMatching("dev\\.panamba\\.infer\\.(Session|Snapshot)")
+                .haveNameNotMatching("dev\\.panamba\\.(infer\\.Snapshot|text\\.TokenFile)")
                 .should()
                 .dependOnClassesThat()
                 .belongToAnyOf(Arena.class)
@@ -96,10 +91,17 @@ class ArchitectureTest {
     }
 
     @Test
-    void layersAndCommandsSeeNoMemory() {
+    void fewSeeMemory() {
+        // Above graph and io: who writes inputs and reads results (infer, train), and who draws first weights.
+        // Below: who carries bytes without looking at them, and the token file.
         noClasses()
                 .that()
-                .resideInAnyPackage("dev.panamba.nn..", "dev.panamba.cli..")
+                .resideOutsideOfPackages("dev.panamba.bindings..", "dev.panamba.memory..", "dev.panamba.io..")
+                .and()
+                .resideOutsideOfPackages("dev.panamba.graph..", "dev.panamba.infer..", "dev.panamba.train..")
+                .and()
+                .haveNameNotMatching(
+                        "dev\\.panamba\\.(model\\.(Initialisation|Weights)|tensor\\.Tensor|text\\.TokenFile)(\\$.*)?")
                 .should()
                 .dependOnClassesThat()
                 .belongToAnyOf(MemorySegment.class)
@@ -137,19 +139,18 @@ class ArchitectureTest {
 
     @Test
     void filesAreShort() throws IOException {
-        // Graph.java has one short method for each op, and most of its lines say what those take.
-        assertEquals(List.of(), longerThan(400, root().resolve("engine/src/main"), ".java", "Graph.java"));
-        assertEquals(List.of(), longerThan(600, root().resolve("engine/src/main"), ".java"));
-        assertEquals(List.of(), longerThan(400, root().resolve("bindings/src/main"), ".java"));
-        assertEquals(List.of(), longerThan(300, root().resolve("native/src"), ".c"));
+        assertEquals(List.of(), longerThan(400, "engine/src/main", ".java"));
+        assertEquals(List.of(), longerThan(400, "bindings/src/main", ".java"));
+        assertEquals(List.of(), longerThan(300, "native/src", ".c"));
+        assertEquals(List.of(), longerThan(300, "native/src", ".h"));
     }
 
-    private static List<String> longerThan(int lines, Path folder, String ending, String... except) throws IOException {
-        try (var files = Files.walk(folder)) {
+    private static List<String> longerThan(int lines, String folder, String ending) throws IOException {
+        try (var files = Files.walk(root().resolve(folder))) {
             var sources = files.filter(file -> file.toString().endsWith(ending)).toList();
-            assertTrue(sources.size() > 3, "no sources in " + folder);
+            assertTrue(sources.size() > 1, "no sources in " + folder);
             return sources.stream()
-                    .filter(file -> linesOf(file) > lines && Stream.of(except).noneMatch(file::endsWith))
+                    .filter(file -> linesOf(file) > lines)
                     .map(file -> file.getFileName() + ": " + linesOf(file))
                     .toList();
         }

@@ -3,9 +3,17 @@ package dev.panamba.bindings;
 import static dev.panamba.bindings.openblas.cblas_h.CblasNoTrans;
 import static dev.panamba.bindings.openblas.cblas_h.CblasRowMajor;
 import static dev.panamba.bindings.openblas.cblas_h.CblasTrans;
+import static java.lang.foreign.ValueLayout.JAVA_DOUBLE;
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
+import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.panamba.bindings.openblas.cblas_h;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
 
 /**
  * Matrix products, on the calling thread alone: any number of threads may call at once.
@@ -17,7 +25,24 @@ public final class OpenBlas {
         Natives.load();
     }
 
+    private static final MethodHandle SGEMM = gemm(cblas_h.cblas_sgemm$address(), JAVA_FLOAT);
+
+    /** Linked at the first use: only gradient checks compute in double precision. */
+    private static final class DoublePrecision {
+        static final MethodHandle GEMM = gemm(cblas_h.cblas_dgemm$address(), JAVA_DOUBLE);
+    }
+
     private OpenBlas() {}
+
+    /** As jextract links it, with addresses for segments. */
+    private static MethodHandle gemm(MemorySegment function, ValueLayout real) {
+        return Linker.nativeLinker()
+                .downcallHandle(
+                        function,
+                        FunctionDescriptor.ofVoid(
+                                JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, real, JAVA_LONG, JAVA_INT,
+                                JAVA_LONG, JAVA_INT, real, JAVA_LONG, JAVA_INT));
+    }
 
     /**
      * {@code c = alpha * op(a) * op(b) + beta * c} in single precision, row-major.
@@ -55,7 +80,9 @@ public final class OpenBlas {
     }
 
     /**
-     * {@link #sgemm} in double precision.
+     * {@link #sgemm(boolean, boolean, int, int, int, float, MemorySegment, int, MemorySegment, int, float, MemorySegment, int)
+     * sgemm} on addresses, for callers that compute where parts of matrices start: no segments, so nothing to allocate. What
+     * stands there must be alive and of the sizes that the numbers say.
      *
      * @param transA whether {@code op(a)} is the transpose of what {@code a} holds
      * @param transB whether {@code op(b)} is the transpose of what {@code b} holds
@@ -63,12 +90,66 @@ public final class OpenBlas {
      * @param n columns of {@code op(b)} and {@code c}
      * @param k columns of {@code op(a)}, rows of {@code op(b)}
      * @param alpha factor of the product
-     * @param a [m, k], or [k, m] where transposed
+     * @param a address of [m, k], or [k, m] where transposed
      * @param lda distance between rows of {@code a}, in elements
-     * @param b [k, n], or [n, k] where transposed
+     * @param b address of [k, n], or [n, k] where transposed
      * @param ldb distance between rows of {@code b}, in elements
      * @param beta factor of what {@code c} holds; 0 overwrites it, NaN included
-     * @param c [m, n]
+     * @param c address of [m, n]
+     * @param ldc distance between rows of {@code c}, in elements
+     */
+    public static void sgemm(
+            boolean transA,
+            boolean transB,
+            int m,
+            int n,
+            int k,
+            float alpha,
+            long a,
+            int lda,
+            long b,
+            int ldb,
+            float beta,
+            long c,
+            int ldc) {
+        try {
+            SGEMM.invokeExact(
+                    CblasRowMajor(),
+                    transpose(transA),
+                    transpose(transB),
+                    m,
+                    n,
+                    k,
+                    alpha,
+                    a,
+                    lda,
+                    b,
+                    ldb,
+                    beta,
+                    c,
+                    ldc);
+        } catch (Error | RuntimeException e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /**
+     * {@link #sgemm(boolean, boolean, int, int, int, float, long, int, long, int, float, long, int) sgemm} in double precision.
+     *
+     * @param transA whether {@code op(a)} is the transpose of what {@code a} holds
+     * @param transB whether {@code op(b)} is the transpose of what {@code b} holds
+     * @param m rows of {@code op(a)} and {@code c}
+     * @param n columns of {@code op(b)} and {@code c}
+     * @param k columns of {@code op(a)}, rows of {@code op(b)}
+     * @param alpha factor of the product
+     * @param a address of [m, k], or [k, m] where transposed
+     * @param lda distance between rows of {@code a}, in elements
+     * @param b address of [k, n], or [n, k] where transposed
+     * @param ldb distance between rows of {@code b}, in elements
+     * @param beta factor of what {@code c} holds; 0 overwrites it, NaN included
+     * @param c address of [m, n]
      * @param ldc distance between rows of {@code c}, in elements
      */
     public static void dgemm(
@@ -78,15 +159,34 @@ public final class OpenBlas {
             int n,
             int k,
             double alpha,
-            MemorySegment a,
+            long a,
             int lda,
-            MemorySegment b,
+            long b,
             int ldb,
             double beta,
-            MemorySegment c,
+            long c,
             int ldc) {
-        cblas_h.cblas_dgemm(
-                CblasRowMajor(), transpose(transA), transpose(transB), m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+        try {
+            DoublePrecision.GEMM.invokeExact(
+                    CblasRowMajor(),
+                    transpose(transA),
+                    transpose(transB),
+                    m,
+                    n,
+                    k,
+                    alpha,
+                    a,
+                    lda,
+                    b,
+                    ldb,
+                    beta,
+                    c,
+                    ldc);
+        } catch (Error | RuntimeException e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new AssertionError(e);
+        }
     }
 
     /** {@return how OpenBLAS was built: version, threading, largest thread count} */

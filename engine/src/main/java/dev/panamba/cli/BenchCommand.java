@@ -1,7 +1,5 @@
 package dev.panamba.cli;
 
-import static java.lang.foreign.ValueLayout.JAVA_INT;
-
 import dev.panamba.graph.Team;
 import dev.panamba.infer.LanguageModel;
 import dev.panamba.infer.Sampler;
@@ -10,6 +8,7 @@ import dev.panamba.model.ModelFiles;
 import dev.panamba.model.Presets;
 import dev.panamba.model.Weights;
 import dev.panamba.text.Tokenizers;
+import dev.panamba.train.Batches;
 import dev.panamba.train.Options;
 import dev.panamba.train.Schedule;
 import dev.panamba.train.Trainer;
@@ -56,7 +55,7 @@ final class BenchCommand implements Callable<Integer> {
             names = "--what",
             split = ",",
             paramLabel = "WHAT",
-            description = "Any of ${COMPLETION-CANDIDATES}, with commas; default: all.")
+            description = "Any of train,prefill,decode; default: all.")
     private List<What> what = List.of(What.values());
 
     @Option(names = "--batch", description = "Sequences of a training step; default: ${DEFAULT-VALUE}.")
@@ -111,19 +110,8 @@ final class BenchCommand implements Callable<Integer> {
         try (var weights = weights();
                 var team = new Team(threads);
                 var trainer = new Trainer(weights, options, team, Placement.PACKED)) {
-            var random = new Random(1);
-            int V = weights.config().V();
-            report(
-                    "train",
-                    batch,
-                    context,
-                    _ -> trainer.step((_, inputs, targets, at) -> {
-                                for (long i = at; i < at + context; i++) {
-                                    inputs.setAtIndex(JAVA_INT, i, random.nextInt(V));
-                                    targets.setAtIndex(JAVA_INT, i, random.nextInt(V));
-                                }
-                            })
-                            .tokensPerSecond());
+            var noise = Batches.random(weights.config().V(), context);
+            report("train", batch, context, _ -> trainer.step(noise).tokensPerSecond());
         }
     }
 

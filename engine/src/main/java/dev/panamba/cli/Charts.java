@@ -45,9 +45,14 @@ final class Charts {
         if (charts.lines.isEmpty()) {
             return pictures;
         }
-        pictures.add(charts.loss());
-        if (!charts.lines.getFirst().path("layers").isEmpty()) {
-            pictures.add(charts.experts());
+        try {
+            pictures.add(charts.loss());
+            if (!charts.lines.getFirst().path("layers").isEmpty()) {
+                pictures.add(charts.experts());
+            }
+        } catch (RuntimeException | LinkageError | InternalError e) {
+            // A system without fonts, or a Java without windows; a training is not to end in that.
+            System.err.println("no picture could be drawn, for which Java needs fonts (Debian: fontconfig): " + e);
         }
         return pictures;
     }

@@ -21,8 +21,6 @@ import dev.panamba.train.Schedule;
 import dev.panamba.train.Trainer;
 import dev.panamba.train.TrainingRun;
 import dev.panamba.train.Windows;
-import java.io.FileDescriptor;
-import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -211,7 +209,7 @@ final class DemoCommand implements Callable<Integer> {
     }
 
     private void write(Weights weights) throws IOException {
-        var stream = new PrintStream(new FileOutputStream(FileDescriptor.out), false, StandardCharsets.UTF_8);
+        var stream = new PrintStream(System.out, false, StandardCharsets.UTF_8);
         try (var model = LanguageModel.of(weights, Tokenizers.bytes(), threads);
                 var session = model.newSession()) {
             var prompt = "    /**\n     * Returns ";

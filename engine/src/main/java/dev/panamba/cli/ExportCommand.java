@@ -24,6 +24,7 @@ final class ExportCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        AtomicFiles.checkFree(out);
         var tokenizer = model.resolve(ModelFiles.TOKENIZER);
         try (var weights = ModelFiles.weights(model, false)) {
             AtomicFiles.directory(out, ModelFiles.contents(weights, Files.exists(tokenizer) ? tokenizer : null));

@@ -3,8 +3,6 @@ package dev.panamba.cli;
 import dev.panamba.infer.LanguageModel;
 import dev.panamba.infer.Sampler;
 import dev.panamba.infer.SessionFile;
-import java.io.FileDescriptor;
-import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -72,7 +70,7 @@ final class GenerateCommand implements Callable<Integer> {
         }
         var sampler = Sampler.of(temperature, topK, topP, seed);
         // Text is UTF-8 whatever the terminal's charset is said to be.
-        var out = new PrintStream(new FileOutputStream(FileDescriptor.out), false, StandardCharsets.UTF_8);
+        var out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
         try (var language = LanguageModel.load(model, map, threads);
                 var session = language.newSession()) {
             if (loadState != null) {
@@ -108,7 +106,7 @@ final class GenerateCommand implements Callable<Integer> {
                     "%d tokens, %.0f tokens/s; %s%n",
                     written, written / Math.max(seconds, 1e-9), Words.state(language.config()));
             if (saveState != null) {
-                SessionFile.write(saveState, session.snapshot(), language.config());
+                SessionFile.write(saveState, session.snapshot());
             }
         }
         return 0;

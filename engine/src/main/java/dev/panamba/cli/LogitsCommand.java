@@ -4,9 +4,6 @@ import dev.panamba.graph.Team;
 import dev.panamba.io.AtomicFiles;
 import dev.panamba.io.SafeTensors;
 import dev.panamba.model.ModelFiles;
-import dev.panamba.tensor.DType;
-import dev.panamba.tensor.Shape;
-import dev.panamba.tensor.Tensor;
 import dev.panamba.train.Logits;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -38,9 +35,7 @@ final class LogitsCommand implements Callable<Integer> {
         try (var weights = ModelFiles.weights(model, false);
                 var team = new Team(threads);
                 var logits = new Logits(weights, tokens, team)) {
-            var shape = Shape.of(tokens.length, weights.config().V());
-            var tensor = new Tensor("logits", DType.F32, shape, logits.values());
-            AtomicFiles.file(out, channel -> SafeTensors.write(channel, Map.of(), List.of(tensor)));
+            AtomicFiles.file(out, channel -> SafeTensors.write(channel, Map.of(), List.of(logits.tensor())));
         }
         System.err.println("wrote " + out);
         return 0;

@@ -7,10 +7,13 @@ import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
+import java.util.Locale;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.HelpCommand;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ParameterException;
+import tools.jackson.core.JacksonException;
 
 /** The command {@code panamba}. */
 @Command(
@@ -43,6 +46,8 @@ public final class Main {
         System.setProperty("slf4j.internal.verbosity", "ERROR");
         // Charts are files; no window system is needed.
         System.setProperty("java.awt.headless", "true");
+        // Numbers are written the same way everywhere.
+        Locale.setDefault(Locale.ROOT);
         System.exit(commandLine().execute(args));
     }
 
@@ -53,22 +58,40 @@ public final class Main {
      */
     static CommandLine commandLine() {
         var line = new CommandLine(new Main());
+        addHelp(line);
+        line.getSubcommands().values().forEach(Main::addHelp);
         line.setCaseInsensitiveEnumValuesAllowed(true);
         line.setExpandAtFiles(false);
         line.setUsageHelpAutoWidth(true);
         line.setParameterExceptionHandler((e, _) -> usage(e));
         line.setExecutionExceptionHandler((e, command, _) -> {
-            command.getErr().println("panamba: " + sentence(e));
+            command.getErr().println("panamba: " + line(sentence(e)));
             return 1;
         });
         return line;
     }
 
+    private static void addHelp(CommandLine line) {
+        if (!(line.getCommand() instanceof HelpCommand)) {
+            line.getCommandSpec()
+                    .addOption(OptionSpec.builder("-h", "--help")
+                            .usageHelp(true)
+                            .description("Print this help.")
+                            .build());
+        }
+    }
+
     private static int usage(ParameterException e) {
         var command = e.getCommandLine();
-        command.getErr().println("panamba: " + e.getMessage().replace('\n', ' '));
-        command.getErr().println("Try: panamba help " + (command.getParent() == null ? "" : command.getCommandName()));
+        var help = command.getParent() == null ? "panamba help" : "panamba help " + command.getCommandName();
+        command.getErr().println("panamba: " + line(e.getMessage().replaceFirst("^Error: ", "")) + " Try: " + help);
         return 2;
+    }
+
+    /** A sentence in one line, with its full stop. */
+    private static String line(String message) {
+        var line = message.replaceAll("\\p{Cntrl}+", " ").strip();
+        return line.matches(".*[.!?]") ? line : line + ".";
     }
 
     private static String sentence(Exception e) throws Exception {
@@ -78,6 +101,7 @@ public final class Main {
             case FileAlreadyExistsException f -> f.getFile() + " is in the way: there is a file of that name.";
             case FileSystemException f -> f.getMessage();
             case UncheckedIOException u -> sentence(u.getCause());
+            case JacksonException j -> "A JSON text is not as it should be: " + j.getOriginalMessage();
             case IOException _,
                     IllegalArgumentException _,
                     ArithmeticException _,

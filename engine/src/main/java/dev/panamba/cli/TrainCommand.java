@@ -20,6 +20,7 @@ import dev.panamba.train.TrainingRun;
 import dev.panamba.train.Windows;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.ArgGroup;
@@ -114,12 +115,19 @@ final class TrainCommand implements Callable<Integer> {
                     "There is nothing to learn from: give --data a text file, a folder or a zip.");
         }
         var from = resume ? checkpoint.get().directory() : source.init;
+        if (resume && source.init != null) {
+            throw new IllegalArgumentException("--init begins a training and --resume goes on with one: give one of them.");
+        }
         var tokenizerFile = tokenizerFile(from);
         Tokenizer tokenizer = tokenizerFile == null ? Tokenizers.bytes() : Tokenizers.open(tokenizerFile);
         var preset = preset(from, tokenizer);
         var options = given.resolve(preset, before);
-        if (threads < 1) {
-            throw new IllegalArgumentException("--threads is " + threads + " and must be at least 1.");
+        if (threads < 1 || threads > 1024) {
+            throw new IllegalArgumentException("--threads is " + threads + " and must be 1 to 1024.");
+        }
+        if (!resume && isModel(out)) {
+            throw new IllegalArgumentException(
+                    out + " holds a model that is no training of ours, which would be overwritten: choose another --out.");
         }
         Files.createDirectories(out);
         AtomicFiles.clean(out);
@@ -134,6 +142,10 @@ final class TrainCommand implements Callable<Integer> {
             if (resume) {
                 checkpoint.get().restore(trainer);
             }
+            if (tokens.vocabulary() != tokenizer.vocabulary()) {
+                throw new IllegalArgumentException(out + " was begun with a tokenizer of " + tokens.vocabulary()
+                        + " ids, and this one has " + tokenizer.vocabulary() + ": go on without --tokenizer.");
+            }
             plan(trainer);
             var windows = new Windows(tokens, options.context(), options.seed(), options.order());
             var run = new TrainingRun(
@@ -147,6 +159,9 @@ final class TrainCommand implements Callable<Integer> {
                     saveEvery,
                     settings -> remember(settings, options));
             run(run, trainer.step(), options, tokenizerFile == null);
+            if (run.stopped()) {
+                return 1;
+            }
         }
         for (var picture : Charts.draw(out)) {
             System.err.println("wrote " + picture);
@@ -155,7 +170,10 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     private void run(TrainingRun run, int first, Options options, boolean bytes) throws IOException {
-        var interrupt = new Thread(run::stop, "panamba-stop");
+        var interrupt = new Thread(
+                () -> System.err.println(
+                        run.stop() ? "stopped and saved; go on with --resume" : "stopped, and what is new is not saved"),
+                "panamba-stop");
         Runtime.getRuntime().addShutdownHook(interrupt);
         try (var progress = new Progress(first, options.steps(), bytes)) {
             run.run((metrics, measured) -> {
@@ -168,10 +186,18 @@ final class TrainCommand implements Callable<Integer> {
             try {
                 Runtime.getRuntime().removeShutdownHook(interrupt);
             } catch (IllegalStateException e) {
-                System.err.println("stopped and saved; go on with --resume");
+                // The process is ending already.
             }
         }
-        System.err.println("the model is in " + out);
+        if (!run.stopped()) {
+            System.err.println("the model is in " + out);
+        }
+    }
+
+    /** A training's directory has links where a model's has files. */
+    private static boolean isModel(Path directory) {
+        return Files.isRegularFile(directory.resolve(ModelFiles.WEIGHTS), LinkOption.NOFOLLOW_LINKS)
+                || Files.isRegularFile(directory.resolve(ModelFiles.CONFIG), LinkOption.NOFOLLOW_LINKS);
     }
 
     private static void plan(Trainer trainer) {
@@ -198,6 +224,10 @@ final class TrainCommand implements Callable<Integer> {
                     : preset.withVocabulary(tokenizer.vocabulary());
         }
         Config config = from != null ? ModelFiles.config(from) : ModelFiles.readConfig(source.config);
+        if (resume && !config.equals(wanted(config))) {
+            throw new IllegalArgumentException(out + " holds a training of another model (" + config.family()
+                    + ") than the one that is asked for: go on without --preset and --config.");
+        }
         if (config.V() < tokenizer.vocabulary()) {
             throw new IllegalArgumentException(
                     "The model has a vocabulary of " + config.V() + " and the tokenizer one of "
@@ -207,16 +237,27 @@ final class TrainCommand implements Callable<Integer> {
         return new Preset("", config, context, 32, UNPRESET_STEPS, 1e-3);
     }
 
+    /** The model that a resumed training is said to have, which need not be said. */
+    private Config wanted(Config otherwise) throws IOException {
+        if (source.config != null) {
+            return ModelFiles.readConfig(source.config);
+        }
+        return source.preset == null
+                ? otherwise
+                : Presets.named(source.preset).config().withVocabulary(otherwise.V());
+    }
+
     private TokenFile tokens(String name, Path text, Tokenizer tokenizer) throws IOException {
         var file = out.resolve(name);
         // A resumed training goes on with the tokens it had, even if the text has changed since.
         if (!resume || !Files.exists(file)) {
             var summary = TokenFile.write(file, Corpus.of(text), tokenizer);
             System.err.printf(
-                    "%s: %,d bytes in %,d documents%s%n",
+                    "%s: %,d bytes in %,d %s%s%n",
                     text,
                     summary.bytes(),
                     summary.documents(),
+                    summary.documents() == 1 ? "document" : "documents",
                     summary.skipped() > 0 ? ", " + summary.skipped() + " skipped that are no text" : "");
         }
         return TokenFile.open(file);

@@ -35,7 +35,7 @@ final class TrainingOptions {
     @Option(names = "--warmup-steps", description = "Steps until it is reached; default: 1 %% of the steps.")
     private Integer warmup;
 
-    @Option(names = "--schedule", description = "${COMPLETION-CANDIDATES}; default: cosine.")
+    @Option(names = "--schedule", description = "constant or cosine; default: cosine.")
     private Schedule.Shape schedule;
 
     @Option(names = "--min-lr-ratio", description = "Where the cosine ends, as a share of --lr; default: 0.1.")
@@ -44,7 +44,7 @@ final class TrainingOptions {
     @Option(names = "--weight-decay", description = "Decoupled weight decay; default: 0.1.")
     private Double weightDecay;
 
-    @Option(names = "--decay", description = "What decays, ${COMPLETION-CANDIDATES}; default: all.")
+    @Option(names = "--decay", description = "What decays, all or matrices; default: all.")
     private Options.Decay decay;
 
     @Option(names = "--clip", description = "Highest norm of all gradients together; default: 0.5.")
@@ -59,7 +59,7 @@ final class TrainingOptions {
     @Option(names = "--eps", description = "Beside the root of the second moment; default: 1e-8.")
     private Double eps;
 
-    @Option(names = "--order", description = "Of the text's windows, ${COMPLETION-CANDIDATES}; default: shuffled.")
+    @Option(names = "--order", description = "Of the text's windows, shuffled or sequential; default: shuffled.")
     private Windows.Order order;
 
     /**

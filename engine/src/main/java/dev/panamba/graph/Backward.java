@@ -252,6 +252,10 @@ public final class Backward {
     }
 
     private boolean needed(Value value) {
+        if (value.role() == Role.PARAMETER) {
+            throw new UnsupportedOperationException(
+                    "The gradient of " + value + " would be lost: this op takes activations and inputs in its place.");
+        }
         return value.role() == Role.ACTIVATION || wanted.contains(value.root());
     }
 

@@ -105,8 +105,9 @@ sealed interface Step {
             }
         }
 
-        private static MemorySegment at(Matrix matrix, long offset, int bytes) {
-            return MemorySegment.ofAddress(matrix.start + offset * bytes);
+        // An address and no segment, which would be garbage wherever the compiler does not see through it.
+        private static long at(Matrix matrix, long offset, int bytes) {
+            return matrix.start + offset * bytes;
         }
     }
 

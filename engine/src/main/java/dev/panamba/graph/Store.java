@@ -3,7 +3,6 @@ package dev.panamba.graph;
 import dev.panamba.memory.Extent;
 import dev.panamba.memory.Lease;
 import dev.panamba.memory.Slab;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Collection;
 import java.util.Collections;
@@ -51,12 +50,12 @@ public final class Store implements AutoCloseable {
      * Values that stand in mapped files already.
      *
      * @param name what it holds, for messages
-     * @param arena what the mappings live in; closed with the store
+     * @param slab owns the mappings; closed with the store
      * @param segments the values' bytes
      * @return the owner of the mappings
      */
-    public static Store mapped(String name, Arena arena, Map<String, MemorySegment> segments) {
-        return new Store(name, Slab.adopt(name, arena, MemorySegment.NULL), new LinkedHashMap<>(segments));
+    public static Store mapped(String name, Slab slab, Map<String, MemorySegment> segments) {
+        return new Store(name, slab, new LinkedHashMap<>(segments));
     }
 
     /**

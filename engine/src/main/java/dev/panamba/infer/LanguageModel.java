@@ -61,25 +61,29 @@ public final class LanguageModel implements AutoCloseable {
      */
     public static LanguageModel load(Path directory, boolean map, int threads) throws IOException {
         var tokenizer = ModelFiles.tokenizer(directory);
-        var weights = ModelFiles.weights(directory, map);
-        try {
-            return new LanguageModel(weights, tokenizer, new Team(threads));
-        } catch (RuntimeException e) {
-            weights.close();
-            throw e;
-        }
+        return of(ModelFiles.weights(directory, map), tokenizer, threads);
     }
 
     /**
      * A model around weights that are in memory already.
      *
-     * @param weights the model takes them over and closes them
+     * @param weights the model takes them over and closes them, also if it cannot be made
      * @param tokenizer of its texts
      * @param threads that work for the model, the caller's included
      * @return the model
      */
     public static LanguageModel of(Weights weights, Tokenizer tokenizer, int threads) {
-        return new LanguageModel(weights, tokenizer, new Team(threads));
+        Team team = null;
+        try {
+            team = new Team(threads);
+            return new LanguageModel(weights, tokenizer, team);
+        } catch (RuntimeException e) {
+            if (team != null) {
+                team.close();
+            }
+            weights.close();
+            throw e;
+        }
     }
 
     /**

@@ -3,7 +3,6 @@ package dev.panamba.infer;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
 import java.util.random.RandomGenerator;
 import java.util.random.RandomGeneratorFactory;
 
@@ -14,6 +13,7 @@ public interface Sampler {
      *
      * @param logits V floats
      * @return its id
+     * @throws ArithmeticException if they are not finite, since then the model's weights are not either
      */
     int sample(MemorySegment logits);
 
@@ -31,8 +31,16 @@ public interface Sampler {
                     best = i;
                 }
             }
+            if (Float.isNaN(logits.getAtIndex(JAVA_FLOAT, best))) {
+                throw notFinite();
+            }
             return best;
         };
+    }
+
+    private static ArithmeticException notFinite() {
+        return new ArithmeticException(
+                "The model gives no numbers to choose a token by: its weights are damaged, or its training diverged.");
     }
 
     /**
@@ -77,8 +85,10 @@ public interface Sampler {
         private final int topK;
         private final double topP;
         private final RandomGenerator random;
-        // Sorted ascending: the bits of probability in the upper half, the id in the lower one.
+        // The bits of probability in the upper half; in the lower one the id with all bits turned, so that of equals
+        // the first is the likeliest. From unranked on sorted ascending, below a heap.
         private long[] ranked = new long[0];
+        private int unranked;
 
         private Drawing(double temperature, int topK, double topP, long seed) {
             this.temperature = temperature;
@@ -97,17 +107,20 @@ public interface Sampler {
             for (int i = 0; i < count; i++) {
                 highest = Math.max(highest, logits.getAtIndex(JAVA_FLOAT, i));
             }
+            if (!Float.isFinite(highest)) {
+                throw notFinite();
+            }
             for (int i = 0; i < count; i++) {
                 var weight = (float) Math.exp((logits.getAtIndex(JAVA_FLOAT, i) - highest) / temperature);
-                ranked[i] = (long) Float.floatToIntBits(weight) << 32 | i;
-            }
-            // Without a cut the order does not matter, and sorting 50,000 tokens would cost more than a small model's
-            // step.
-            if (topK > 0 || topP < 1) {
-                Arrays.sort(ranked);
+                ranked[i] = (long) Float.floatToIntBits(weight) << 32 | ~i & 0xFFFF_FFFFL;
             }
             int first = topK > 0 ? Math.max(0, count - topK) : 0;
-            first = cut(first, count);
+            // Without a cut the order does not matter.
+            if (topK > 0 || topP < 1) {
+                heapify();
+                rank(topK > 0 ? first : count);
+                first = cut(first, count);
+            }
             return draw(first, count);
         }
 
@@ -118,9 +131,46 @@ public interface Sampler {
             double rest = topP * sum(first, count);
             int i = count;
             while (i > first && rest > 0) {
-                rest -= weight(--i);
+                rank(--i);
+                rest -= weight(i);
             }
             return i;
+        }
+
+        // A heap sort that goes no further than the draw reaches: sorting 50,000 tokens would cost more than a small
+        // model's step. Unlike Arrays.sort it allocates nothing.
+
+        private void heapify() {
+            unranked = ranked.length;
+            for (int i = unranked / 2 - 1; i >= 0; i--) {
+                sift(i);
+            }
+        }
+
+        /** Puts the likeliest tokens in their places, down to this one. */
+        private void rank(int to) {
+            while (unranked > to) {
+                unranked--;
+                var likeliest = ranked[0];
+                ranked[0] = ranked[unranked];
+                ranked[unranked] = likeliest;
+                sift(0);
+            }
+        }
+
+        private void sift(int parent) {
+            var value = ranked[parent];
+            for (int child = 2 * parent + 1; child < unranked; child = 2 * parent + 1) {
+                if (child + 1 < unranked && ranked[child + 1] > ranked[child]) {
+                    child++;
+                }
+                if (ranked[child] <= value) {
+                    break;
+                }
+                ranked[parent] = ranked[child];
+                parent = child;
+            }
+            ranked[parent] = value;
         }
 
         private int draw(int first, int count) {
@@ -128,10 +178,10 @@ public interface Sampler {
             for (int i = count - 1; i > first; i--) {
                 rest -= weight(i);
                 if (rest < 0) {
-                    return (int) ranked[i];
+                    return ~(int) ranked[i];
                 }
             }
-            return (int) ranked[first];
+            return ~(int) ranked[first];
         }
 
         private double sum(int first, int count) {

@@ -1,7 +1,5 @@
 package dev.panamba.infer;
 
-import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
-
 import dev.panamba.graph.Graph;
 import dev.panamba.graph.Value;
 import dev.panamba.model.Config;
@@ -9,7 +7,6 @@ import dev.panamba.model.Network;
 import dev.panamba.nn.Pass;
 import dev.panamba.tensor.DType;
 import dev.panamba.text.Tokenizer;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
@@ -25,7 +22,6 @@ public final class Session implements AutoCloseable {
     private final LanguageModel model;
     private final SessionPool pool;
     private final int slot;
-    private final Arena arena = Arena.ofShared();
     private final MemorySegment logits;
     private final int[] one = new int[1];
     private final AtomicBoolean busy = new AtomicBoolean();
@@ -36,7 +32,7 @@ public final class Session implements AutoCloseable {
         this.model = model;
         this.pool = pool;
         this.slot = pool.take();
-        this.logits = arena.allocate(JAVA_FLOAT, model.config().V());
+        this.logits = pool.logits(slot);
         pool.parts(slot, 0).forEach(part -> part.fill((byte) 0));
     }
 
@@ -51,41 +47,41 @@ public final class Session implements AutoCloseable {
     public Session feed(int... tokens) {
         enter();
         try {
-            if (tokens.length == 0) {
-                throw new IllegalArgumentException("There is nothing to read: give at least one token.");
-            }
-            for (int token : tokens) {
-                if (token < 0 || token >= model.config().V()) {
-                    throw new IllegalArgumentException("Token " + token + " is not in the vocabulary of "
-                            + model.config().V() + " (0 to " + (model.config().V() - 1) + ").");
-                }
-            }
-            if (tokens.length > model.config().longest() - position) {
-                throw new IllegalArgumentException(
-                        "The model has " + model.config().longest() + " positions; after " + position
-                                + " tokens there is no room for " + tokens.length + " more.");
-            }
-            pool.feed(slot, position, tokens, 0, tokens.length, logits);
-            position += tokens.length;
+            read(tokens);
             return this;
         } finally {
             busy.set(false);
         }
     }
 
+    private void read(int[] tokens) {
+        if (tokens.length == 0) {
+            throw new IllegalArgumentException("There is nothing to read: give at least one token.");
+        }
+        for (int token : tokens) {
+            if (token < 0 || token >= model.config().V()) {
+                throw new IllegalArgumentException("Token " + token + " is not in the vocabulary of "
+                        + model.config().V() + " (0 to " + (model.config().V() - 1) + ").");
+            }
+        }
+        if (tokens.length > model.config().longest() - position) {
+            throw new IllegalArgumentException("The model has " + model.config().longest() + " positions; after "
+                    + position + " tokens there is no room for " + tokens.length + " more.");
+        }
+        pool.feed(slot, position, tokens, 0, tokens.length, logits);
+        position += tokens.length;
+    }
+
     /**
      * The logits after the last token read.
      *
-     * @return V floats, overwritten by the next token; read-only
+     * @return V floats, overwritten by the next token, and another session's when this one is closed; read-only
      * @throws IllegalStateException before the first token
      */
     public MemorySegment logits() {
         enter();
         try {
-            if (position == 0) {
-                throw new IllegalStateException(
-                        "The session has read nothing yet: feed it a prompt of at least one token.");
-            }
+            checkHasRead();
             return logits.asReadOnly();
         } finally {
             busy.set(false);
@@ -99,13 +95,22 @@ public final class Session implements AutoCloseable {
      * @return its id
      */
     public int next(Sampler sampler) {
+        enter();
+        try {
+            checkHasRead();
+            one[0] = sampler.sample(logits);
+            read(one);
+            return one[0];
+        } finally {
+            busy.set(false);
+        }
+    }
+
+    private void checkHasRead() {
         if (position == 0) {
             throw new IllegalStateException(
                     "The session has read nothing yet: feed it a prompt of at least one token.");
         }
-        one[0] = sampler.sample(logits);
-        feed(one);
-        return one[0];
     }
 
     /**
@@ -166,7 +171,7 @@ public final class Session implements AutoCloseable {
     public Snapshot snapshot() {
         enter();
         try {
-            return Snapshot.of(pool.parts(slot, position), position, logits);
+            return Snapshot.of(model.config(), pool.parts(slot, position), position, logits);
         } finally {
             busy.set(false);
         }
@@ -182,6 +187,9 @@ public final class Session implements AutoCloseable {
     public Session restore(Snapshot snapshot) {
         enter();
         try {
+            if (!snapshot.config().equals(model.config())) {
+                throw new IllegalArgumentException("The snapshot comes from another kind of model than this one.");
+            }
             snapshot.copyTo(pool.parts(slot, snapshot.position()), logits);
             position = snapshot.position();
             return this;
@@ -236,12 +244,13 @@ public final class Session implements AutoCloseable {
 
     @Override
     public void close() {
+        if (!busy.compareAndSet(false, true)) {
+            throw new IllegalStateException("The session is in use by another thread, which is to end before it closes.");
+        }
         if (!closed) {
-            enter();
             closed = true;
             pool.giveBack(slot);
-            arena.close();
-            busy.set(false);
         }
+        busy.set(false);
     }
 }

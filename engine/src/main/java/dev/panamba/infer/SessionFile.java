@@ -24,17 +24,16 @@ public final class SessionFile {
      *
      * @param file where to; replaced at once when the new one is whole
      * @param snapshot of a session
-     * @param config of its model
      * @throws IOException if it cannot be written
      */
-    public static void write(Path file, Snapshot snapshot, Config config) throws IOException {
+    public static void write(Path file, Snapshot snapshot) throws IOException {
         var metadata = Map.of(
                 "panamba_session",
                 VERSION,
                 "position",
                 String.valueOf(snapshot.position()),
                 "config",
-                ConfigFile.write(config).toString());
+                ConfigFile.write(snapshot.config()).toString());
         var data = snapshot.bytes();
         var tensor = new Tensor(STATE, DType.F32, Shape.of(data.byteSize() / Float.BYTES), data);
         AtomicFiles.file(file, channel -> SafeTensors.write(channel, metadata, List.of(tensor)));
@@ -61,8 +60,12 @@ public final class SessionFile {
             if (!ConfigFile.write(config).toString().equals(metadata.get("config"))) {
                 throw new IOException(file + " holds a session of another model than this one.");
             }
-            var snapshot =
-                    Snapshot.empty(entry.shape().elements() * Float.BYTES, Integer.parseInt(metadata.get("position")));
+            int position = Integer.parseInt(metadata.get("position"));
+            if (position > config.longest()) {
+                throw new IOException(file + " holds a session of " + position + " tokens, and the model has "
+                        + config.longest() + " positions.");
+            }
+            var snapshot = Snapshot.empty(config, entry.shape().elements() * Float.BYTES, position);
             tensors.read(entry, snapshot.bytes());
             return snapshot;
         }

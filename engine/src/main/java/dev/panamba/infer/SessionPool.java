@@ -13,6 +13,7 @@ import dev.panamba.model.Network;
 import dev.panamba.model.Weights;
 import dev.panamba.nn.Pass;
 import dev.panamba.tensor.DType;
+import dev.panamba.tensor.Shape;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.BitSet;
@@ -29,11 +30,13 @@ final class SessionPool implements AutoCloseable {
     private static final int[] CHUNKS = {256, 64, 16, 4, 1};
 
     private static final DType REAL = DType.F32;
+    private static final String LOGITS = "logits";
 
     private final Weights weights;
     private final Team team;
     private final int slots;
     private final Store states;
+    private final Store logits;
     private final List<Value> stateValues;
     private final Chunk[] chunks = new Chunk[CHUNKS.length];
     private final BitSet taken = new BitSet();
@@ -50,6 +53,9 @@ final class SessionPool implements AutoCloseable {
         this.slots = slots;
         this.stateValues = List.copyOf(new Built(1).graph.states());
         this.states = Store.allocate("the sessions' states", stateValues);
+        this.logits = Store.allocate(
+                "the sessions' logits",
+                List.of(new Graph(REAL).value(LOGITS, REAL, Role.STATE, Shape.of(slots, weights.config().V()))));
     }
 
     /** A program that reads L tokens of one session; logits are those after the last. */
@@ -88,8 +94,8 @@ final class SessionPool implements AutoCloseable {
             check();
             var slot = taken.nextClearBit(0);
             if (slot >= slots) {
-                throw new IllegalStateException("All " + slots
-                        + " sessions of this model are open: close one first, or load the model with room for more.");
+                throw new IllegalStateException(
+                        "All " + slots + " sessions that a model can have are open: close one first.");
             }
             taken.set(slot);
             return slot;
@@ -158,9 +164,10 @@ final class SessionPool implements AutoCloseable {
         return parts;
     }
 
-    /** Names of the states, in the same order. */
-    List<Value> states() {
-        return stateValues;
+    /** Where the logits of a session stand, V floats. */
+    MemorySegment logits(int slot) {
+        var all = logits.at(LOGITS);
+        return all.asSlice(all.byteSize() / slots * slot, all.byteSize() / slots);
     }
 
     private void check() {
@@ -188,6 +195,7 @@ final class SessionPool implements AutoCloseable {
                     }
                 }
                 states.close();
+                logits.close();
             }
         } finally {
             turn.unlock();

@@ -1,25 +1,29 @@
 package dev.panamba.infer;
 
+import dev.panamba.model.Config;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 
 /** The state of a session at one moment. Its memory goes when nobody refers to it any more. */
 public final class Snapshot {
+    private final Config config;
     private final MemorySegment bytes;
     private final int position;
 
-    private Snapshot(MemorySegment bytes, int position) {
+    private Snapshot(Config config, MemorySegment bytes, int position) {
+        this.config = config;
         this.bytes = bytes;
         this.position = position;
     }
 
-    static Snapshot empty(long size, int position) {
-        return new Snapshot(Arena.ofAuto().allocate(size, Float.BYTES), position);
+    static Snapshot empty(Config config, long size, int position) {
+        return new Snapshot(config, Arena.ofAuto().allocate(size, Float.BYTES), position);
     }
 
-    static Snapshot of(List<MemorySegment> state, int position, MemorySegment logits) {
-        var snapshot = empty(state.stream().mapToLong(MemorySegment::byteSize).sum() + logits.byteSize(), position);
+    static Snapshot of(Config config, List<MemorySegment> state, int position, MemorySegment logits) {
+        var size = state.stream().mapToLong(MemorySegment::byteSize).sum() + logits.byteSize();
+        var snapshot = empty(config, size, position);
         var bytes = snapshot.bytes;
         long at = 0;
         for (var part : state) {
@@ -39,7 +43,7 @@ public final class Snapshot {
         var size = state.stream().mapToLong(MemorySegment::byteSize).sum() + logits.byteSize();
         if (size != bytes.byteSize()) {
             throw new IllegalArgumentException("The snapshot has " + bytes.byteSize()
-                    + " bytes and this model's sessions " + size + ": it comes from another kind of model.");
+                    + " bytes, and a session of its length has " + size + ": it is damaged.");
         }
         long at = 0;
         for (var part : state) {
@@ -47,6 +51,15 @@ public final class Snapshot {
             at += part.byteSize();
         }
         MemorySegment.copy(bytes, at, logits, 0, logits.byteSize());
+    }
+
+    /**
+     * What the session's model is.
+     *
+     * @return its configuration
+     */
+    public Config config() {
+        return config;
     }
 
     /**

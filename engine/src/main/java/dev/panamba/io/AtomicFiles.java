@@ -4,9 +4,9 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.DirectoryNotEmptyException;
-import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -73,13 +73,20 @@ public final class AtomicFiles {
      * @throws IOException if it cannot be written; the file is then as before
      */
     public static void file(Path file, Content content) throws IOException {
-        var parent = file.toAbsolutePath().getParent();
-        var temporary = parent.resolve(TEMPORARY + file.getFileName());
+        var place = place(file);
+        var parent = place.getParent();
+        if (!Files.isDirectory(parent)) {
+            throw new IOException(file + " cannot be written: there is no folder " + parent + ".");
+        }
+        if (Files.isDirectory(place)) {
+            throw new IOException(file + " cannot be written: it is a directory.");
+        }
+        var temporary = temporary(place);
         try {
             write(temporary, content);
-            Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            Files.move(temporary, place, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
         } catch (IOException | RuntimeException e) {
-            Files.deleteIfExists(temporary);
+            deleteAfter(e, temporary);
             throw e;
         }
         force(parent);
@@ -93,9 +100,11 @@ public final class AtomicFiles {
      * @throws IOException if it cannot be written; nothing is then there
      */
     public static void directory(Path directory, Map<String, Content> files) throws IOException {
-        var parent = directory.toAbsolutePath().getParent();
+        var place = place(directory);
+        var parent = place.getParent();
+        checkFree(directory);
         Files.createDirectories(parent);
-        var temporary = parent.resolve(TEMPORARY + directory.getFileName());
+        var temporary = temporary(place);
         delete(temporary);
         try {
             Files.createDirectory(temporary);
@@ -103,15 +112,60 @@ public final class AtomicFiles {
                 write(temporary.resolve(file.getKey()), file.getValue());
             }
             force(temporary);
-            Files.move(temporary, directory, StandardCopyOption.ATOMIC_MOVE);
-        } catch (FileAlreadyExistsException | DirectoryNotEmptyException e) {
-            delete(temporary);
-            throw new IOException(directory + " exists already: choose another place, or remove it first.", e);
+            Files.move(temporary, place, StandardCopyOption.ATOMIC_MOVE);
         } catch (IOException | RuntimeException e) {
-            delete(temporary);
+            deleteAfter(e, temporary);
             throw e;
         }
         force(parent);
+    }
+
+    /**
+     * Refuses a directory that {@link #directory} would not publish, before any work is done for it.
+     *
+     * @param directory where something is to be published
+     * @throws IOException if there is something already
+     */
+    public static void checkFree(Path directory) throws IOException {
+        if (Files.notExists(directory, LinkOption.NOFOLLOW_LINKS)) {
+            return;
+        }
+        if (Files.isDirectory(directory)) {
+            try (var inside = Files.newDirectoryStream(directory)) {
+                if (!inside.iterator().hasNext()) {
+                    return;
+                }
+            }
+        }
+        throw new IOException(directory + " exists already: choose another place, or remove it first.");
+    }
+
+    /** Absolute, so that it has a folder and a name of its own. */
+    private static Path place(Path path) throws IOException {
+        var place = path.toAbsolutePath().normalize();
+        if (place.getParent() == null) {
+            throw new IOException(path + " is no place to write to.");
+        }
+        return place;
+    }
+
+    private static Path temporary(Path place) {
+        return place.resolveSibling(TEMPORARY + place.getFileName());
+    }
+
+    /**
+     * Publishes a symbolic link, in place of one of that name.
+     *
+     * @param link where
+     * @param target what it leads to
+     * @throws IOException if it cannot be written; the link is then as before
+     */
+    public static void link(Path link, Path target) throws IOException {
+        var temporary = temporary(link);
+        Files.deleteIfExists(temporary);
+        Files.createSymbolicLink(temporary, target);
+        Files.move(temporary, link, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        force(link.toAbsolutePath().getParent());
     }
 
     /**
@@ -121,7 +175,7 @@ public final class AtomicFiles {
      * @throws IOException if it cannot be removed
      */
     public static void retire(Path directory) throws IOException {
-        var temporary = directory.resolveSibling(TEMPORARY + directory.getFileName());
+        var temporary = temporary(directory);
         Files.move(directory, temporary, StandardCopyOption.ATOMIC_MOVE);
         delete(temporary);
     }
@@ -145,6 +199,11 @@ public final class AtomicFiles {
                 file, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
             content.write(channel);
             channel.force(true);
+        } catch (FileSystemException e) {
+            throw e;
+        } catch (IOException e) {
+            // A full disk names no file.
+            throw new IOException(file + " cannot be written: " + e.getMessage() + ".", e);
         }
     }
 
@@ -155,8 +214,17 @@ public final class AtomicFiles {
         }
     }
 
+    /** Removes what an attempt left, without hiding why it failed. */
+    private static void deleteAfter(Exception failure, Path path) {
+        try {
+            delete(path);
+        } catch (IOException e) {
+            failure.addSuppressed(e);
+        }
+    }
+
     private static void delete(Path path) throws IOException {
-        if (!Files.exists(path)) {
+        if (Files.notExists(path, LinkOption.NOFOLLOW_LINKS)) {
             return;
         }
         try (var inside = Files.walk(path)) {

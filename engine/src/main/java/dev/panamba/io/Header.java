@@ -6,8 +6,9 @@ import dev.panamba.tensor.Shape;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.CharBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.charset.CharacterCodingException;
+import java.nio.charset.CoderResult;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -37,6 +38,7 @@ record Header(Map<String, String> metadata, List<SafeTensors.Entry> tensors, lon
 
     private static final long MOST_BYTES = 100_000_000;
     private static final int MOST_TENSORS = 100_000;
+    private static final int MOST_DIMENSIONS = 64;
     private static final int DEPTH = 8;
     private static final JsonFactory JSON = JsonFactory.builder()
             .streamReadConstraints(StreamReadConstraints.builder()
@@ -83,11 +85,7 @@ record Header(Map<String, String> metadata, List<SafeTensors.Entry> tensors, lon
             if (bytes[0] != '{') {
                 throw refuse(Fault.NO_OBJECT, "");
             }
-            try {
-                StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(bytes));
-            } catch (CharacterCodingException e) {
-                throw refuse(Fault.NO_UTF8, "");
-            }
+            checkUtf8(ByteBuffer.wrap(bytes));
             try (var json = JSON.createParser(ObjectReadContext.empty(), bytes)) {
                 json.nextToken();
                 object(json);
@@ -100,6 +98,19 @@ record Header(Map<String, String> metadata, List<SafeTensors.Entry> tensors, lon
             long dataStart = Long.BYTES + length;
             layout(size - dataStart);
             return new Header(metadata, List.copyOf(tensors), dataStart);
+        }
+
+        /** Strict, and in small parts, since the text itself is not needed. */
+        private void checkUtf8(ByteBuffer bytes) throws MalformedFileException {
+            var decoder = StandardCharsets.UTF_8.newDecoder();
+            var characters = CharBuffer.allocate(8192);
+            CoderResult result;
+            do {
+                result = decoder.decode(bytes, characters.clear(), true);
+            } while (result.isOverflow());
+            if (result.isError()) {
+                throw refuse(Fault.NO_UTF8, "");
+            }
         }
 
         private void object(JsonParser json) throws IOException {
@@ -129,6 +140,9 @@ record Header(Map<String, String> metadata, List<SafeTensors.Entry> tensors, lon
                 var name = json.currentName();
                 if (json.nextToken() != JsonToken.VALUE_STRING) {
                     throw refuse(Fault.BAD_METADATA, name);
+                }
+                if (metadata.size() == MOST_TENSORS) {
+                    throw refuse(Fault.TOO_MANY_TENSORS, "");
                 }
                 if (metadata.put(name, json.getString()) != null) {
                     throw refuse(Fault.DUPLICATE_KEY, name);
@@ -207,8 +221,11 @@ record Header(Map<String, String> metadata, List<SafeTensors.Entry> tensors, lon
             while (json.nextToken() != JsonToken.END_ARRAY) {
                 var whole = json.currentToken() == JsonToken.VALUE_NUMBER_INT
                         && json.getNumberType() != JsonParser.NumberType.BIG_INTEGER;
-                if (!whole || json.getLongValue() < 0) {
+                if (!whole || json.getString().startsWith("-")) {
                     throw refuse(Fault.BAD_NUMBER, json.getString() + " of " + name);
+                }
+                if (numbers.size() == MOST_DIMENSIONS) {
+                    throw refuse(Fault.TOO_MANY_DIMENSIONS, name);
                 }
                 numbers.add(json.getLongValue());
             }

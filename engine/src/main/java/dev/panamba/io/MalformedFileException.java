@@ -7,6 +7,8 @@ import java.nio.file.Path;
 public final class MalformedFileException extends IOException {
     private static final long serialVersionUID = 1;
 
+    private static final int MOST_CHARACTERS = 200;
+
     private final transient Fault fault;
 
     /** The ways in which a safetensors file can be wrong. */
@@ -35,6 +37,8 @@ public final class MalformedFileException extends IOException {
         EMPTY_NAME("has a tensor without a name"),
         /** A tensor lacks dtype, shape or offsets, or they are of another type. */
         BAD_TENSOR("describes a tensor without dtype, shape or data_offsets"),
+        /** More dimensions than anybody writes. */
+        TOO_MANY_DIMENSIONS("has a tensor with more than 64 dimensions"),
         /** A dimension or offset is negative, fractional, or too large. */
         BAD_NUMBER("has a number that is no size"),
         /** An element type that is not known. */
@@ -51,12 +55,12 @@ public final class MalformedFileException extends IOException {
         TRUNCATED("ends before its last tensor"),
         /** The data are longer than the offsets say. */
         TRAILING_BYTES("has bytes behind its last tensor"),
-        /** More tensors than anybody writes. */
-        TOO_MANY_TENSORS("has more than 100,000 tensors"),
+        /** More tensors or metadata than anybody writes. */
+        TOO_MANY_TENSORS("has more than 100,000 tensors or metadata"),
         /** An index is no index. */
         BAD_INDEX("is no index of weight files"),
-        /** An index names a file outside of its directory. */
-        SHARD_OUTSIDE("names a weight file outside of its directory");
+        /** An index names something that is no weight file in its directory. */
+        SHARD_OUTSIDE("names what is no .safetensors file in its own directory");
 
         private final String sentence;
 
@@ -66,8 +70,14 @@ public final class MalformedFileException extends IOException {
     }
 
     MalformedFileException(Path file, Fault fault, String where) {
-        super(file + " " + fault.sentence + (where.isEmpty() ? "." : ": " + where + "."));
+        super(file + " " + fault.sentence + (where.isEmpty() ? "." : ": " + printable(where) + "."));
         this.fault = fault;
+    }
+
+    /** What a file says goes to a terminal: one short line without control characters. */
+    private static String printable(String text) {
+        var start = text.length() <= MOST_CHARACTERS ? text : text.substring(0, MOST_CHARACTERS) + "...";
+        return start.replaceAll("\\p{Cntrl}", "?");
     }
 
     /**

@@ -11,6 +11,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -55,6 +56,9 @@ public final class SafeTensors implements AutoCloseable {
      * @throws IOException if it cannot be read
      */
     public static SafeTensors open(Path file) throws IOException {
+        if (Files.isDirectory(file)) {
+            throw new IOException(file + " is a directory, and not a safetensors file.");
+        }
         var channel = FileChannel.open(file);
         try {
             return new SafeTensors(file, channel, Header.read(file, channel));
@@ -146,6 +150,11 @@ public final class SafeTensors implements AutoCloseable {
             at += read;
         }
         return wanted;
+    }
+
+    @Override
+    public String toString() {
+        return file.toString();
     }
 
     @Override

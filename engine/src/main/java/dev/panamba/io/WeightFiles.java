@@ -1,11 +1,16 @@
 package dev.panamba.io;
 
 import dev.panamba.io.MalformedFileException.Fault;
+import dev.panamba.memory.Slab;
+import dev.panamba.tensor.DType;
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,6 +25,7 @@ import tools.jackson.databind.json.JsonMapper;
 public final class WeightFiles implements AutoCloseable {
     private static final String SINGLE = "model.safetensors";
     private static final String INDEX = "model.safetensors.index.json";
+    private static final long MOST_BYTES = 64 << 20;
     private static final JsonMapper STRICT = JsonMapper.builder()
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
@@ -46,10 +52,16 @@ public final class WeightFiles implements AutoCloseable {
      * @throws IOException if it cannot be read or is no JSON, with the place
      */
     public static JsonNode json(Path file) throws IOException {
+        if (Files.isDirectory(file)) {
+            throw new IOException(file + " is a directory, and not a JSON file.");
+        }
+        if (Files.size(file) > MOST_BYTES) {
+            throw new IOException(file + " is too large for what it should be: " + Files.size(file) + " bytes of JSON.");
+        }
         try {
             return STRICT.readTree(Files.readAllBytes(file));
         } catch (JacksonException e) {
-            throw new IOException(file + " is no JSON: " + e.getOriginalMessage(), e);
+            throw new IOException(file + " is no JSON: " + e.getOriginalMessage().replaceAll("\\p{Cntrl}", " "), e);
         }
     }
 
@@ -64,7 +76,7 @@ public final class WeightFiles implements AutoCloseable {
         var weights = new WeightFiles();
         try {
             if (Files.exists(directory.resolve(SINGLE))) {
-                weights.add(SafeTensors.open(directory.resolve(SINGLE)));
+                weights.add(directory.resolve(SINGLE));
             } else if (Files.exists(directory.resolve(INDEX))) {
                 weights.shards(directory);
             } else {
@@ -86,19 +98,25 @@ public final class WeightFiles implements AutoCloseable {
         var names = new TreeSet<String>();
         for (var entry : map.properties()) {
             var name = entry.getValue().asString("");
-            if (name.isEmpty() || !Path.of(name).equals(Path.of(name).getFileName()) || name.equals("..")) {
+            // A bare name that ends like a weight file is neither a path nor "." nor "..".
+            if (!name.endsWith(".safetensors") || !name.matches("[^/\\\\\\p{Cntrl}]+")) {
                 throw new MalformedFileException(index, Fault.SHARD_OUTSIDE, name);
             }
             names.add(name);
         }
         for (var name : names) {
-            add(SafeTensors.open(directory.resolve(name)));
+            add(directory.resolve(name));
         }
     }
 
-    private void add(SafeTensors file) {
+    private void add(Path path) throws IOException {
+        var file = SafeTensors.open(path);
         files.add(file);
-        file.tensors().forEach(entry -> weights.put(entry.name(), new Weight(file, entry)));
+        for (var entry : file.tensors()) {
+            if (weights.put(entry.name(), new Weight(file, entry)) != null) {
+                throw new MalformedFileException(path, Fault.DUPLICATE_KEY, entry.name() + " is in another shard too");
+            }
+        }
     }
 
     /**
@@ -111,12 +129,40 @@ public final class WeightFiles implements AutoCloseable {
     }
 
     /**
-     * The open files.
+     * Tensors that stand in mapped files.
      *
-     * @return in the order of their names
+     * @param slab owns the mappings
+     * @param segments the tensors' bytes, read-only, by name
      */
-    public List<SafeTensors> files() {
-        return files;
+    public record Mapping(Slab slab, Map<String, MemorySegment> segments) {}
+
+    /**
+     * Maps all files; the mapping outlives these open files. A file that is truncated under it ends the process.
+     *
+     * @return all tensors
+     * @throws IOException if a file cannot be mapped, or a tensor is not F32
+     */
+    public Mapping map() throws IOException {
+        var arena = Arena.ofShared();
+        try {
+            var data = new HashMap<SafeTensors, MemorySegment>();
+            for (var file : files) {
+                data.put(file, file.map(arena));
+            }
+            var segments = new LinkedHashMap<String, MemorySegment>();
+            for (var weight : weights.values()) {
+                var entry = weight.entry();
+                if (entry.type() != DType.F32) {
+                    throw new IOException(weight.file() + " has " + entry.name() + " as " + entry.type()
+                            + ", and only F32 can be mapped: load it without --map.");
+                }
+                segments.put(entry.name(), data.get(weight.file()).asSlice(entry.begin(), entry.end() - entry.begin()));
+            }
+            return new Mapping(Slab.adopt("the mapped weights", arena, MemorySegment.NULL), segments);
+        } catch (IOException | RuntimeException e) {
+            arena.close();
+            throw e;
+        }
     }
 
     @Override

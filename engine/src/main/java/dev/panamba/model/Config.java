@@ -123,7 +123,7 @@ public record Config(
     public Config {
         atLeast(1, V, "vocab_size");
         atLeast(1, D, "hidden_size");
-        atLeast(1, blocks, "num_blocks");
+        within(1, blocks, 10_000, "num_blocks");
         finite(normEps, "norm_eps");
         if (mixer instanceof Attention(var H)) {
             if (D % H != 0 || D / H > 256) {

@@ -9,13 +9,10 @@ import dev.panamba.tensor.DType;
 import dev.panamba.text.Tokenizer;
 import dev.panamba.text.Tokenizers;
 import java.io.IOException;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -104,7 +101,11 @@ public final class ModelFiles {
                             + " has not.");
                 }
             }
-            return map ? mapped(directory, config, parameters, files) : copied(config, parameters, files);
+            if (!map) {
+                return copied(config, parameters, files);
+            }
+            var mapping = files.map();
+            return new Weights(config, parameters, Store.mapped("the weights", mapping.slab(), mapping.segments()));
         }
     }
 
@@ -129,31 +130,6 @@ public final class ModelFiles {
             return weights;
         } catch (IOException | RuntimeException e) {
             weights.close();
-            throw e;
-        }
-    }
-
-    private static Weights mapped(Path directory, Config config, List<Value> parameters, WeightFiles files)
-            throws IOException {
-        var arena = Arena.ofShared();
-        try {
-            var data = new HashMap<SafeTensors, MemorySegment>();
-            for (var file : files.files()) {
-                data.put(file, file.map(arena));
-            }
-            var segments = new LinkedHashMap<String, MemorySegment>();
-            for (var parameter : parameters) {
-                var weight = files.weights().get(parameter.name());
-                var entry = weight.entry();
-                if (entry.type() != DType.F32) {
-                    throw new IOException(directory + " has " + entry.name() + " as " + entry.type()
-                            + ", and only F32 can be mapped: load it without --map.");
-                }
-                segments.put(entry.name(), data.get(weight.file()).asSlice(entry.begin(), entry.end() - entry.begin()));
-            }
-            return new Weights(config, parameters, Store.mapped("the weights", arena, segments));
-        } catch (IOException | RuntimeException e) {
-            arena.close();
             throw e;
         }
     }

@@ -1,8 +1,10 @@
 package dev.panamba.text;
 
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PushbackInputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -19,7 +21,7 @@ import java.util.zip.ZipFile;
  */
 public record Corpus(Path path, Predicate<String> include) {
     /** Bytes of a part, about. */
-    private static final int PART = 1 << 20;
+    private static final int PART = 1 << 16;
 
     private static final int PROBE = 8192;
 
@@ -91,9 +93,13 @@ public record Corpus(Path path, Predicate<String> include) {
     }
 
     private boolean isZip() throws IOException {
+        // What a pipe has given is gone.
+        if (!Files.isRegularFile(path)) {
+            return false;
+        }
         try (var in = Files.newInputStream(path)) {
-            var magic = in.readNBytes(4);
-            return magic.length == 4 && magic[0] == 'P' && magic[1] == 'K' && magic[2] == 3 && magic[3] == 4;
+            var magic = new String(in.readNBytes(4), StandardCharsets.ISO_8859_1);
+            return magic.equals("PK\3\4") || magic.equals("PK\5\6");
         }
     }
 
@@ -123,7 +129,7 @@ public record Corpus(Path path, Predicate<String> include) {
                     summary = summary.plus(oneOfSeveral(in, reader));
                 }
             }
-        } catch (ZipException e) {
+        } catch (ZipException | EOFException e) {
             throw new IOException(path + " is a broken zip: " + e.getMessage(), e);
         }
         return summary;
@@ -166,12 +172,12 @@ public record Corpus(Path path, Predicate<String> include) {
     }
 
     /**
-     * Where to cut: behind the last line break that stands between two characters that are no space, since the usual
-     * pre-tokenizers end a token on both of its sides; else behind the last line break; else in front of a character.
+     * Where to cut: between a letter or digit and the line break behind it, which no usual pre-tokenizer joins; else behind the
+     * last line break; else in front of a character.
      */
     private static int cut(byte[] bytes, int count) {
-        for (int i = count - 1; i > 1; i--) {
-            if (bytes[i - 1] == '\n' && !isSpace(bytes[i]) && !isSpace(bytes[i - 2])) {
+        for (int i = count - 1; i > 0; i--) {
+            if ((bytes[i] == '\n' || bytes[i] == '\r') && isLetterOrDigit(bytes[i - 1])) {
                 return i;
             }
         }
@@ -181,13 +187,14 @@ public record Corpus(Path path, Predicate<String> include) {
             }
         }
         int i = count - 1;
-        while (i > 1 && (bytes[i] & 0xC0) == 0x80) {
+        // A character has at most three bytes behind its first.
+        while (i > count - 4 && (bytes[i] & 0xC0) == 0x80) {
             i--;
         }
         return i;
     }
 
-    private static boolean isSpace(byte b) {
-        return b == ' ' || b >= '\t' && b <= '\r';
+    private static boolean isLetterOrDigit(byte b) {
+        return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' || b >= '0' && b <= '9';
     }
 }

@@ -3,6 +3,8 @@ package dev.panamba.text;
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -17,13 +19,24 @@ final class JsonTokenizer implements Tokenizer {
     /** Names under which published vocabularies keep the token that ends a document. */
     private static final List<String> ENDS = List.of("<|endoftext|>", "<|end_of_text|>", "</s>", "<eos>", "<|eos|>");
 
-    /** A character has at most four bytes, so behind more tokens than this what is not whole is no character. */
-    private static final int MOST_PARTS = 8;
+    /** More ids than any vocabulary has. */
+    private static final int MOST_IDS = 1 << 24;
+
+    /** A character has at most four bytes, so of more broken ones in a row the first can become none. */
+    private static final int MOST_BROKEN = 8;
+    /** Tokens that are decoded together at most, however long the text does not end in a whole character. */
+    private static final int MOST_TOKENS = 256;
 
     static {
         // The library would otherwise ask a cloud's address where it runs; the engine opens no socket.
         System.setProperty("OPT_OUT_TRACKING", "true");
         System.setProperty("ai.djl.offline", "true");
+        // It copies its own library to ~/.djl.ai (or the temporary folder) and that of JNA to ~/.cache/JNA otherwise.
+        var cache = System.getenv("PANAMBA_CACHE");
+        if (cache != null && !cache.isEmpty()) {
+            System.setProperty("ENGINE_CACHE_DIR", cache);
+            System.setProperty("jna.tmpdir", cache);
+        }
     }
 
     private final HuggingFaceTokenizer tokenizer;
@@ -31,6 +44,9 @@ final class JsonTokenizer implements Tokenizer {
     private final OptionalInt endOfText;
 
     JsonTokenizer(Path file) throws IOException {
+        if (!Files.exists(file)) {
+            throw new NoSuchFileException(file.toString());
+        }
         JsonNode json;
         try {
             json = new JsonMapper().readTree(file);
@@ -54,17 +70,26 @@ final class JsonTokenizer implements Tokenizer {
                 end = OptionalInt.of(id);
             }
         }
-        if (highest < 0) {
-            throw new IOException(file + " is no tokenizer.json: it has no vocabulary.");
+        if (highest < 0 || highest >= MOST_IDS) {
+            throw new IOException(file + " is no tokenizer.json: it has no vocabulary, or ids beyond any.");
         }
         vocabulary = highest + 1;
         endOfText = end;
         try {
-            tokenizer =
-                    HuggingFaceTokenizer.newInstance(file, Map.of("addSpecialTokens", "false", "truncation", "false"));
+            tokenizer = HuggingFaceTokenizer.newInstance(
+                    file, Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false"));
         } catch (RuntimeException e) {
             throw new IOException(file + " is refused by the tokenizers library: " + e.getMessage(), e);
+        } catch (LinkageError e) {
+            throw new IOException(
+                    "The tokenizers library cannot be loaded (" + reason(e)
+                            + "): set PANAMBA_CACHE to a folder that can be written and allows execution.",
+                    e);
         }
+    }
+
+    private static Throwable reason(Throwable e) {
+        return e.getCause() == null ? e : reason(e.getCause());
     }
 
     @Override
@@ -77,6 +102,10 @@ final class JsonTokenizer implements Tokenizer {
         var ids = tokenizer.encode(text, false, false).getIds();
         var tokens = new int[ids.length];
         for (int i = 0; i < ids.length; i++) {
+            if (ids[i] < 0 || ids[i] >= vocabulary) {
+                throw new IllegalStateException("The tokenizer gave the id " + ids[i]
+                        + ", which is not in its own vocabulary of " + vocabulary + ".");
+            }
             tokens[i] = (int) ids[i];
         }
         return tokens;
@@ -98,11 +127,14 @@ final class JsonTokenizer implements Tokenizer {
     }
 
     /**
-     * Decodes a few tokens with and without the newest, since how a token reads can depend on the one before, and gives what is
-     * new once it ends in a whole character.
+     * Decodes the tokens since a moment at which the text ended in a whole character, and some before it, since how a token
+     * reads can depend on the one before; gives what is new and whole.
      */
     private final class Incremental implements Decoder {
         private final List<Integer> tokens = new ArrayList<>();
+        /** Tokens at the front that were given before and are only context. */
+        private int context;
+        /** Characters of the tokens' text that were given. */
         private int given;
 
         @Override
@@ -111,19 +143,30 @@ final class JsonTokenizer implements Tokenizer {
                 return "";
             }
             tokens.add(token);
-            var before = decode(given);
-            var now = decode(tokens.size());
-            if (now.endsWith("\uFFFD") && tokens.size() - given < MOST_PARTS || now.length() < before.length()) {
-                return "";
+            var text = decode();
+            int end = whole(text);
+            var fresh = end > given ? text.substring(given, end) : "";
+            given = Math.max(given, end);
+            if (end == text.length() || tokens.size() > MOST_TOKENS) {
+                tokens.subList(0, context).clear();
+                context = tokens.size();
+                given = decode().length();
             }
-            tokens.subList(0, given).clear();
-            given = tokens.size();
-            return now.substring(before.length());
+            return fresh;
         }
 
-        private String decode(int count) {
+        /** Where the characters end that no further token can change. */
+        private static int whole(String text) {
+            int end = text.length();
+            while (end > 0 && text.charAt(end - 1) == '\uFFFD') {
+                end--;
+            }
+            return text.length() - end > MOST_BROKEN ? text.length() - MOST_BROKEN / 2 : end;
+        }
+
+        private String decode() {
             return tokenizer.decode(
-                    tokens.stream().limit(count).mapToLong(Integer::longValue).toArray(), false);
+                    tokens.stream().mapToLong(Integer::longValue).toArray(), false);
         }
     }
 }

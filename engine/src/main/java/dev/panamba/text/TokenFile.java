@@ -51,7 +51,7 @@ public final class TokenFile implements AutoCloseable {
      * @throws IOException if a file cannot be read or written
      */
     public static Corpus.Summary write(Path file, Corpus corpus, Tokenizer tokenizer) throws IOException {
-        var temporary = file.resolveSibling(file.getFileName() + ".tmp");
+        var temporary = file.resolveSibling(".tmp-" + file.getFileName());
         try {
             Corpus.Summary summary;
             try (var out = new Writer(temporary, tokenizer)) {

@@ -12,7 +12,6 @@ import dev.panamba.tensor.Tensor;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -115,8 +114,12 @@ public final class Checkpoint {
         try (var file = SafeTensors.open(directory.resolve(MOMENTS))) {
             for (var moment : trainer.moments().segments().entrySet()) {
                 var entry = file.tensor(moment.getKey());
-                if (entry == null || entry.type() != DType.F32) {
-                    throw new IOException(directory.resolve(MOMENTS) + " has no " + moment.getKey() + " of F32.");
+                if (entry == null
+                        || entry.type() != DType.F32
+                        || entry.shape().elements() * Float.BYTES
+                                != moment.getValue().byteSize()) {
+                    throw new IOException(directory.resolve(MOMENTS) + " has no " + moment.getKey()
+                            + " of F32 and of its parameter's size.");
                 }
                 file.read(entry, moment.getValue());
             }
@@ -148,7 +151,7 @@ public final class Checkpoint {
         AtomicFiles.directory(checkpoint.directory, files);
         for (var name : List.of(ModelFiles.CONFIG, ModelFiles.WEIGHTS, ModelFiles.TOKENIZER)) {
             if (files.containsKey(name)) {
-                link(
+                AtomicFiles.link(
                         training.resolve(name),
                         Path.of(checkpoint.directory.getFileName().toString(), name));
             }
@@ -159,13 +162,6 @@ public final class Checkpoint {
             }
         }
         return checkpoint;
-    }
-
-    private static void link(Path link, Path target) throws IOException {
-        var temporary = link.resolveSibling(".tmp-" + link.getFileName());
-        Files.deleteIfExists(temporary);
-        Files.createSymbolicLink(temporary, target);
-        Files.move(temporary, link, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
     }
 
     private static List<Tensor> moments(Weights weights, Store moments) {

@@ -102,6 +102,9 @@ public final class Evaluation implements AutoCloseable {
      * @return the sum of losses
      */
     public Result measure(TokenFile tokens, long most) {
+        if (most < 1) {
+            throw new IllegalArgumentException("There are " + most + " targets to measure, and one is the least.");
+        }
         if (tokens.length() < 2) {
             throw new IllegalArgumentException("The text has " + tokens.length()
                     + " tokens, and a loss needs at least two: one to read and one to expect.");

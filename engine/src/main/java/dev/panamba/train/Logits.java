@@ -12,6 +12,7 @@ import dev.panamba.model.Network;
 import dev.panamba.model.Weights;
 import dev.panamba.nn.Pass;
 import dev.panamba.tensor.DType;
+import dev.panamba.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.Map;
 
@@ -53,10 +54,10 @@ public final class Logits implements AutoCloseable {
     /**
      * The logits.
      *
-     * @return [L, V] F32, as long as this is open
+     * @return "logits" [L, V] F32, as long as this is open
      */
-    public MemorySegment values() {
-        return executable.at(logits);
+    public Tensor tensor() {
+        return new Tensor("logits", DType.F32, logits.shape(), executable.at(logits));
     }
 
     @Override

@@ -51,11 +51,12 @@ public record Options(
             throw new IllegalArgumentException("--batch " + batch + " does not divide into micro-batches of "
                     + microBatch + ": choose a --micro-batch that divides it.");
         }
-        within(0, weightDecay, Double.MAX_VALUE, "--weight-decay");
+        within(0, weightDecay, 1000, "--weight-decay");
         positive(clip, "--clip");
         within(0, beta1, Math.nextDown(1.0), "--beta1");
         within(0, beta2, Math.nextDown(1.0), "--beta2");
-        positive(eps, "--eps");
+        // A float below divides zero by zero.
+        within(1e-20, eps, 1, "--eps");
     }
 
     static void positive(double value, String name) {

@@ -21,6 +21,9 @@ public record Schedule(double lr, int warmup, int steps, Shape shape, double min
     /** Checks ranges. */
     public Schedule {
         Options.positive(lr, "--lr");
+        if (lr > 1000) {
+            throw new IllegalArgumentException("--lr is " + lr + " and must be at most 1000.");
+        }
         Options.within(0, minRatio, 1, "--min-lr-ratio");
         if (warmup < 0) {
             throw new IllegalArgumentException("--warmup-steps is " + warmup + " and must not be negative.");

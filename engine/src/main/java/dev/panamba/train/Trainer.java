@@ -17,7 +17,9 @@ import dev.panamba.model.Weights;
 import dev.panamba.tensor.DType;
 import dev.panamba.tensor.Shape;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Deque;
 import java.util.List;
 import java.util.Map;
 
@@ -31,6 +33,9 @@ public final class Trainer implements AutoCloseable {
     static final String M = "m.";
 
     static final String V = "v.";
+
+    /** How to close what was opened, the newest first. */
+    private final Deque<Runnable> owned = new ArrayDeque<>();
 
     private final Weights weights;
     private final Options options;
@@ -70,32 +75,47 @@ public final class Trainer implements AutoCloseable {
                 momentValues.add(updateGraph.value(prefix + p.name(), REAL, Role.MOMENT, p.shape()));
             }
         }
-        gradients = Store.allocate("the gradients", parameters);
-        moments = Store.allocate("the moments", momentValues);
-        var stores = Map.of(Role.PARAMETER, weights.store(), Role.GRADIENT, gradients, Role.MOMENT, moments);
+        try {
+            gradients = own(Store.allocate("the gradients", parameters));
+            moments = own(Store.allocate("the moments", momentValues));
+            var stores = Map.of(Role.PARAMETER, weights.store(), Role.GRADIENT, gradients, Role.MOMENT, moments);
 
-        gradient = Executable.bind(program.program(), REAL, team, stores, placement);
-        var count = gradients.at(Store.ALL).byteSize() / REAL.bytes();
-        var normGraph = new Graph(REAL);
-        parts = normGraph.output(
-                normGraph.value("parts", DType.F64, Role.ACTIVATION, Shape.of(SquaredNorm.parts(count))));
-        normGraph.add(new SquaredNorm(parts, normGraph.value(Store.ALL, REAL, Role.GRADIENT, Shape.of(count))));
-        norm = Executable.bind(normGraph.program(), REAL, team, stores, placement);
+            gradient = own(Executable.bind(program.program(), REAL, team, stores, placement));
+            var count = gradients.at(Store.ALL).byteSize() / REAL.bytes();
+            var normGraph = new Graph(REAL);
+            parts = normGraph.output(
+                    normGraph.value("parts", DType.F64, Role.ACTIVATION, Shape.of(SquaredNorm.parts(count))));
+            normGraph.add(new SquaredNorm(parts, normGraph.value(Store.ALL, REAL, Role.GRADIENT, Shape.of(count))));
+            norm = own(Executable.bind(normGraph.program(), REAL, team, stores, placement));
 
-        fields = updateGraph.input("step", DType.F64, AdamW.FIELDS);
-        for (int i = 0; i < parameters.size(); i++) {
-            var p = parameters.get(i);
-            var decays = options.decay() == Options.Decay.ALL
-                    || p.shape().rank() >= 2 && !p.name().endsWith("A_log");
-            updateGraph.add(new AdamW(
-                    p,
-                    momentValues.get(i),
-                    momentValues.get(parameters.size() + i),
-                    program.gradients().get(p),
-                    fields,
-                    decays ? options.weightDecay() : 0));
+            fields = updateGraph.input("step", DType.F64, AdamW.FIELDS);
+            for (int i = 0; i < parameters.size(); i++) {
+                var p = parameters.get(i);
+                var decays = options.decay() == Options.Decay.ALL
+                        || p.shape().rank() >= 2 && !p.name().endsWith("A_log");
+                updateGraph.add(new AdamW(
+                        p,
+                        momentValues.get(i),
+                        momentValues.get(parameters.size() + i),
+                        program.gradients().get(p),
+                        fields,
+                        decays ? options.weightDecay() : 0));
+            }
+            update = own(Executable.bind(updateGraph.program(), REAL, team, stores, placement));
+        } catch (RuntimeException e) {
+            close();
+            throw e;
         }
-        update = Executable.bind(updateGraph.program(), REAL, team, stores, placement);
+    }
+
+    private Store own(Store store) {
+        owned.push(store::close);
+        return store;
+    }
+
+    private Executable own(Executable executable) {
+        owned.push(executable::close);
+        return executable;
     }
 
     /**
@@ -146,22 +166,21 @@ public final class Trainer implements AutoCloseable {
         int micro = options.batch() / options.microBatch();
         double lossSum = 0;
         var layers = new ArrayList<Metrics.Experts>();
-        for (int i = 0; i < micro; i++) {
-            for (int k = 0; k < options.microBatch(); k++) {
-                batches.fill(
-                        (long) step * options.batch() + (long) i * options.microBatch() + k,
-                        gradient.at(program.token()),
-                        gradient.at(program.target()),
-                        (long) k * options.context());
+        try {
+            for (int i = 0; i < micro; i++) {
+                fill(batches, (long) step * options.batch() + (long) i * options.microBatch());
+                gradient.run();
+                lossSum += gradient.at(program.loss()).get(JAVA_FLOAT, 0);
+                collect(layers, micro);
             }
-            gradient.run();
-            lossSum += gradient.at(program.loss()).get(JAVA_FLOAT, 0);
-            collect(layers, micro);
+        } catch (RuntimeException e) {
+            forget();
+            throw e;
         }
         var gradNorm = norm();
         double lossMean = lossSum / micro;
         if (!Double.isFinite(lossMean) || !Double.isFinite(gradNorm)) {
-            gradients.at(Store.ALL).fill((byte) 0);
+            forget();
             throw new ArithmeticException("Training diverged at step " + step + ": the loss is " + lossMean
                     + " and the norm of the gradients " + gradNorm + ". Lower --lr or --clip.");
         }
@@ -178,6 +197,21 @@ public final class Trainer implements AutoCloseable {
                 layers,
                 (System.nanoTime() - start) / 1e9,
                 (long) options.batch() * options.context());
+    }
+
+    private void fill(Batches batches, long first) {
+        for (int k = 0; k < options.microBatch(); k++) {
+            batches.fill(
+                    first + k,
+                    gradient.at(program.token()),
+                    gradient.at(program.target()),
+                    (long) k * options.context());
+        }
+    }
+
+    /** A step that is not taken leaves no gradients to the next one. */
+    private void forget() {
+        gradients.at(Store.ALL).fill((byte) 0);
     }
 
     private double norm() {
@@ -242,10 +276,8 @@ public final class Trainer implements AutoCloseable {
 
     @Override
     public void close() {
-        gradient.close();
-        norm.close();
-        update.close();
-        gradients.close();
-        moments.close();
+        while (!owned.isEmpty()) {
+            owned.pop().run();
+        }
     }
 }

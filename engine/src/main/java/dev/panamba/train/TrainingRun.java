@@ -1,5 +1,6 @@
 package dev.panamba.train;
 
+import dev.panamba.io.AtomicFiles;
 import dev.panamba.text.TokenFile;
 import java.io.BufferedWriter;
 import java.io.IOException;
@@ -40,6 +41,10 @@ public final class TrainingRun {
     private final Consumer<ObjectNode> settings;
     private final CountDownLatch finished = new CountDownLatch(1);
     private volatile boolean stopped;
+    private volatile boolean saved;
+    /** The step of the newest checkpoint. */
+    private int savedStep;
+
     private double lastSaveSeconds;
     private long lastSave = System.nanoTime();
 
@@ -86,6 +91,8 @@ public final class TrainingRun {
         this.tokenizer = tokenizer;
         this.saveEvery = saveEvery;
         this.settings = settings;
+        // A trainer that has steps behind it got them from a checkpoint.
+        this.savedStep = trainer.step() > 0 ? trainer.step() : -1;
     }
 
     /**
@@ -122,22 +129,37 @@ public final class TrainingRun {
                     save(lines);
                 }
             }
-            if (stopped && trainer.step() < options.steps()) {
+            if (stopped && trainer.step() != savedStep) {
                 save(lines);
             }
+            saved = true;
         } finally {
             finished.countDown();
         }
     }
 
-    /** Ends the training behind its present step, saves it, and waits for that; for the handler of an interrupt. */
-    public void stop() {
+    /**
+     * Ends the training behind its present step, saves it, and waits for that; for the handler of an interrupt.
+     *
+     * @return whether all steps are saved
+     */
+    public boolean stop() {
         stopped = true;
         try {
             finished.await();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
+        return saved;
+    }
+
+    /**
+     * Whether somebody has stopped it.
+     *
+     * @return true behind {@link #stop}
+     */
+    public boolean stopped() {
+        return stopped;
     }
 
     private boolean due() {
@@ -152,6 +174,7 @@ public final class TrainingRun {
         lines.flush();
         var start = System.nanoTime();
         Checkpoint.save(directory, trainer, tokenizer, settings);
+        savedStep = trainer.step();
         lastSave = System.nanoTime();
         lastSaveSeconds = (lastSave - start) / 1e9;
     }
@@ -163,11 +186,11 @@ public final class TrainingRun {
         if (Files.exists(file) && trainer.step() > 0) {
             for (var line : Files.readAllLines(file)) {
                 if (kept.size() < trainer.step()) {
-                    kept.add(line);
+                    kept.add(line + "\n");
                 }
             }
         }
-        Files.write(file, kept);
+        AtomicFiles.file(file, AtomicFiles.Content.of(String.join("", kept)));
         return Files.newBufferedWriter(file, StandardOpenOption.APPEND);
     }
 

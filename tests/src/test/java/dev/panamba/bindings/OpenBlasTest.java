@@ -54,7 +54,10 @@ class OpenBlasTest {
                     expected[i * n + j] = alpha * sum + beta * c.getAtIndex(JAVA_FLOAT, i * n + j);
                 }
             }
+            var d = arena.allocate(JAVA_FLOAT, (long) m * n).copyFrom(c);
             OpenBlas.sgemm(transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, n);
+            OpenBlas.sgemm(transA, transB, m, n, k, alpha, a.address(), lda, b.address(), ldb, beta, d.address(), n);
+            assertEquals(-1, c.mismatch(d), "by segment and by address");
             for (int i = 0; i < m * n; i++) {
                 assertEquals(expected[i], c.getAtIndex(JAVA_FLOAT, i), 1e-5, "m " + m + " n " + n + " k " + k);
             }

@@ -6,6 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 
 import dev.panamba.bindings.Posix;
 import dev.panamba.memory.Placement;
+import dev.panamba.memory.Slab;
 import dev.panamba.tensor.DType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -196,7 +197,8 @@ public final class Bench {
         for (var value : values) {
             segments.put(value.name(), guarded(value.bytes(), arena));
         }
-        return Store.mapped("a test's guarded values", arena, segments);
+        var name = "a test's guarded values";
+        return Store.mapped(name, Slab.adopt(name, arena, MemorySegment.NULL), segments);
     }
 
     /** Memory that ends where a page begins that nobody may touch. */

@@ -92,6 +92,14 @@ class GradientTest {
     }
 
     @Test
+    void aParameterInAnActivationsPlaceIsRefused() {
+        var check = new GradientCheck(DType.F64, 6);
+        check.seed(check.graph().add(check.input("x", 2, 3), check.parameter("weight", 2, 3)));
+        var refusal = assertThrows(UnsupportedOperationException.class, check::differentiate);
+        assertTrue(refusal.getMessage().startsWith("The gradient of weight[2, 3] would be lost"), refusal.getMessage());
+    }
+
+    @Test
     void cachesHaveNoDerivative() {
         var bench = new Bench(DType.F64, 4);
         var graph = bench.graph();

@@ -47,8 +47,7 @@ final class Guarded {
                 for (var config : Networks.families(norm, D)) {
                     run(Networks.training(config, DType.F32, 3, 7, D), team);
                     for (int L : new int[] {1, 3, 17}) {
-                        try (var next =
-                                Networks.next(config, 2, L, 3, D).bench().bind(team, Placement.GUARDED)) {
+                        try (var next = Networks.next(config, 2, L, 3, D).bind(team, Placement.GUARDED)) {
                             next.run();
                         }
                     }

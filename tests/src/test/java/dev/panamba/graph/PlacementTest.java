@@ -30,20 +30,38 @@ class PlacementTest {
                 var check = Networks.training(config, DType.F32, 2, 18, 1);
                 var values = new ArrayList<>(check.outputs());
                 values.addAll(check.differentiate());
-                var packed = results(check, values, team, Placement.PACKED);
-                for (var placement : List.of(Placement.SPREAD, Placement.POISON, Placement.GUARDED)) {
-                    var other = results(check, values, team, placement);
-                    for (int i = 0; i < packed.size(); i++) {
-                        assertArrayEquals(
-                                packed.get(i), other.get(i), config.family() + " " + placement + " " + values.get(i));
-                    }
+                assertPlacementsAgree(check.bench(), values, team);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(Norm.class)
+    void anInferenceStepIsTheSameBitForBit(Norm norm) {
+        try (var team = new Team(2)) {
+            for (var config : Networks.families(norm, 12)) {
+                for (int L : new int[] {1, 18}) {
+                    var bench = Networks.next(config, 2, L, 3, 1);
+                    var values = new ArrayList<>(bench.graph().program().outputs());
+                    values.addAll(bench.graph().states());
+                    assertPlacementsAgree(bench, values, team);
                 }
             }
         }
     }
 
-    private static List<double[]> results(GradientCheck check, List<Value> values, Team team, Placement placement) {
-        try (var bound = check.bench().bind(team, placement)) {
+    private static void assertPlacementsAgree(Bench bench, List<Value> values, Team team) {
+        var packed = results(bench, values, team, Placement.PACKED);
+        for (var placement : List.of(Placement.SPREAD, Placement.POISON, Placement.GUARDED)) {
+            var other = results(bench, values, team, placement);
+            for (int i = 0; i < packed.size(); i++) {
+                assertArrayEquals(packed.get(i), other.get(i), placement + " " + values.get(i));
+            }
+        }
+    }
+
+    private static List<double[]> results(Bench bench, List<Value> values, Team team, Placement placement) {
+        try (var bound = bench.bind(team, placement)) {
             bound.run();
             return values.stream().map(bound::read).toList();
         }

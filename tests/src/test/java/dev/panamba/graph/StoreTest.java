@@ -7,8 +7,10 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.panamba.memory.Extent;
 import dev.panamba.memory.Placement;
+import dev.panamba.memory.Slab;
 import dev.panamba.tensor.DType;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -101,8 +103,9 @@ class StoreTest {
                 arena.allocate(60, 4).asReadOnly(),
                 "bias",
                 arena.allocate(12, 4).asReadOnly());
+        var slab = Slab.adopt("the model file", arena, MemorySegment.NULL);
         try (var team = new Team(1);
-                var store = Store.mapped("the model file", arena, bytes)) {
+                var store = Store.mapped("the model file", slab, bytes)) {
             bind(team, store).close();
             var adamw = new Graph(DType.F32);
             adamw.add(new UpdateOp.AdamW(

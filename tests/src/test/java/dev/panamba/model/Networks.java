@@ -1,5 +1,6 @@
 package dev.panamba.model;
 
+import dev.panamba.graph.Bench;
 import dev.panamba.graph.GradientCheck;
 import dev.panamba.graph.Value;
 import dev.panamba.model.Config.Attention;
@@ -71,14 +72,21 @@ public final class Networks {
         return check;
     }
 
+    /** Whole sequences as they are evaluated: nothing is dropped. */
+    public static Bench whole(Config config, int B, int L, long seed) {
+        var check = new GradientCheck(DType.F32, seed);
+        check.graph().output(logits(config, check, Pass.whole(check.graph(), B, L, true)));
+        return check.bench();
+    }
+
     /** The next L tokens of B sessions. */
-    public static GradientCheck next(Config config, int B, int L, int slots, long seed) {
+    public static Bench next(Config config, int B, int L, int slots, long seed) {
         var check = new GradientCheck(DType.F32, seed);
         var pass = Pass.next(check.graph(), B, L, slots, config.maxPositions());
         check.bench().set(pass.slot(), IntStream.range(0, B).asDoubleStream().toArray());
         check.bench().set(pass.past(), new double[B]);
         check.graph().output(logits(config, check, pass));
-        return check;
+        return check.bench();
     }
 
     private static Value logits(Config config, GradientCheck check, Pass pass) {

@@ -1,0 +1,178 @@
+package dev.panamba.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.panamba.train.Checkpoint;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What happens to a process: killed, interrupted, out of room, in a bare environment. */
+class ProcessTest {
+    @TempDir
+    private Path folder;
+
+    private Path text;
+
+    @BeforeEach
+    void writeText() throws IOException {
+        text = Files.writeString(folder.resolve("text.txt"), "The quick brown fox.\n".repeat(300));
+    }
+
+    /** A shell that sets something up and then becomes Java. */
+    private Process start(String before, Object... arguments) throws IOException {
+        var words = new ArrayList<>(List.of("bash", "-c", before + "; exec \"$@\"", "bash"));
+        words.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        words.addAll(List.of(
+                "--enable-native-access=ALL-UNNAMED",
+                "--illegal-native-access=deny",
+                "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC",
+                "-XX:-UsePerfData",
+                "-cp",
+                System.getProperty("java.class.path"),
+                Main.class.getName()));
+        Stream.of(arguments).forEach(argument -> words.add(argument.toString()));
+        return new ProcessBuilder(words)
+                .directory(folder.toFile())
+                .redirectErrorStream(true)
+                .redirectOutput(folder.resolve("output").toFile())
+                .start();
+    }
+
+    private String output() throws IOException {
+        return Files.readString(folder.resolve("output"));
+    }
+
+    private Object[] train(Path out, Object... more) {
+        return Stream.concat(
+                        Stream.of(
+                                "train", "--preset", "tiny-moe-mamba", "--data", text, "--out", out, "--batch", 2,
+                                "--context", 16),
+                        Stream.of(more))
+                .toArray();
+    }
+
+    @Test
+    void killedAtAnyMomentItGoesOn() throws Exception {
+        var out = folder.resolve("run");
+        var random = new Random(5);
+        int before = 0;
+        for (int round = 0; round < 12; round++) {
+            var begun = Checkpoint.latest(out).isPresent();
+            var process = start(":", train(out, "--steps", 1_000_000, "--save-every", 2, begun ? "--resume" : "--json"));
+            // Once it saves, at any moment of that.
+            int wanted = before + 4;
+            while (process.isAlive() && step(out) < wanted) {
+                Thread.sleep(2);
+            }
+            assertTrue(process.isAlive(), () -> "it ended by itself: " + outputOrNothing());
+            Thread.sleep(random.nextInt(40));
+            process.destroyForcibly().waitFor();
+            var latest = Checkpoint.latest(out).orElseThrow();
+            assertTrue(latest.step() >= wanted, "a checkpoint was lost");
+            before = latest.step();
+            var line = Line.run("inspect", latest.directory());
+            assertEquals(0, line.exit(), line.err());
+            var written = Line.run("generate", "--model", latest.directory(), "--prompt", "a", "--tokens", 1);
+            assertEquals(0, written.exit(), written.err());
+        }
+        var end = Line.run("train", "--out", out, "--resume", "--steps", before + 3);
+        assertEquals(0, end.exit(), end.err());
+        assertEquals(before + 3, Checkpoint.latest(out).orElseThrow().step());
+        assertEquals(before + 3, Files.readAllLines(out.resolve("metrics.jsonl")).size());
+        try (var left = Files.list(out)) {
+            var names = left.map(file -> file.getFileName().toString()).toList();
+            assertFalse(names.stream().anyMatch(name -> name.startsWith(".tmp-")), names::toString);
+            assertEquals(1, names.stream().filter(name -> name.startsWith("step-")).count(), names::toString);
+        }
+        assertEquals(0, Line.run("generate", "--model", out, "--prompt", "a", "--tokens", 1).exit());
+    }
+
+    private static int step(Path out) throws IOException {
+        return Checkpoint.latest(out).map(Checkpoint::step).orElse(0);
+    }
+
+    private String outputOrNothing() {
+        try {
+            return output();
+        } catch (IOException e) {
+            return e.toString();
+        }
+    }
+
+    @Test
+    void interruptedItSavesAndSaysSo() throws Exception {
+        var out = folder.resolve("run");
+        var process = start(":", train(out, "--steps", 1_000_000, "--save-every", 1_000_000, "--json"));
+        while (process.isAlive() && !output().contains("\"step\":20,")) {
+            Thread.sleep(5);
+        }
+        assertTrue(process.isAlive(), output());
+        new ProcessBuilder("kill", "-INT", String.valueOf(process.pid())).start().waitFor();
+        assertTrue(process.waitFor(20, TimeUnit.SECONDS), "it did not stop");
+        assertEquals(130, process.exitValue());
+        assertTrue(output().contains("stopped and saved; go on with --resume"), output());
+        var latest = Checkpoint.latest(out).orElseThrow();
+        assertTrue(latest.step() > 20);
+        assertEquals(latest.step(), Files.readAllLines(out.resolve("metrics.jsonl")).size());
+        assertEquals(0, Line.run("train", "--out", out, "--resume", "--steps", latest.step() + 1).exit());
+    }
+
+    /** A file above the limit fails to be written as on a full disk. */
+    @Test
+    void withoutRoomItSaysSoAndKeepsWhatWasSaved() throws Exception {
+        var out = folder.resolve("run");
+        assertEquals(0, Line.run(train(out, "--steps", 2)).exit());
+        var process = start("ulimit -f 300", train(out, "--steps", 4, "--resume"));
+        assertEquals(1, process.waitFor(), output());
+        assertOneSentence("cannot be written");
+        assertEquals(2, Checkpoint.latest(out).orElseThrow().step());
+        var room = start("ulimit -f 8", train(folder.resolve("none"), "--steps", 1));
+        assertEquals(1, room.waitFor(), output());
+        assertOneSentence("");
+        var end = Line.run("train", "--out", out, "--resume", "--steps", 4);
+        assertEquals(0, end.exit(), end.err());
+        try (var left = Files.list(out)) {
+            assertTrue(left.noneMatch(file -> file.getFileName().toString().startsWith(".tmp-")));
+        }
+    }
+
+    @Test
+    void whereNothingCanBeWrittenItSaysSo() throws Exception {
+        var process = start(":", train(Path.of("/proc/panamba"), "--steps", 1));
+        assertEquals(1, process.waitFor(), output());
+        assertOneSentence("/proc/panamba");
+    }
+
+    private void assertOneSentence(String word) throws IOException {
+        var sentences = output().lines().filter(line -> line.startsWith("panamba: ")).toList();
+        assertEquals(1, sentences.size(), output());
+        assertTrue(sentences.getFirst().contains(word), output());
+        assertFalse(output().contains("\tat "), output());
+    }
+
+    @Test
+    void aBareEnvironmentIsEnough() throws Exception {
+        var out = folder.resolve("имя 名");
+        assertEquals(0, Line.run(train(out, "--steps", 1)).exit());
+        var process = start(
+                "unset $(compgen -e); export LC_ALL=C.UTF-8 XDG_CACHE_HOME=" + folder.resolve("cache"),
+                "generate", "--model", out, "--prompt", "naïve 😀", "--tokens", 3);
+        assertEquals(0, process.waitFor(), output());
+        assertTrue(output().startsWith("naïve 😀"), output());
+        var bytes = Files.readAllBytes(folder.resolve("output"));
+        assertEquals(output(), new String(bytes, StandardCharsets.UTF_8));
+    }
+}
