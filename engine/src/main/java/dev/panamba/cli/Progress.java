@@ -56,23 +56,29 @@ final class Progress implements TrainingRun.Listener, AutoCloseable {
         int done = metrics.step() + 1;
         if (bar != null) {
             bar.stepTo(done);
-            bar.setExtraMessage(" " + words(metrics, now));
+            // What matters most first, since the terminal cuts the rest; the bar itself says how long it takes.
+            bar.setExtraMessage(" " + losses() + "  " + speed(now));
         } else if ((now - lastLine) / 1e9 > SECONDS_BETWEEN_LINES || done == steps) {
             lastLine = now;
-            System.err.println("step " + done + "/" + steps + "  " + words(metrics, now));
+            var left = (now - start) / 1e9 / (done - first) * (steps - done);
+            System.err.println("step " + done + "/" + steps + "  " + losses() + "  " + speed(now) + "  "
+                    + Words.time(left) + " left");
         }
     }
 
-    private String words(Metrics metrics, long now) {
-        var seconds = (now - start) / 1e9;
-        int done = metrics.step() + 1;
-        var words = String.format(Locale.ROOT, "%,.0f tokens/s  loss %.3f", tokens / seconds, loss);
-        if (!Double.isNaN(valid)) {
-            words += bits
-                    ? String.format(Locale.ROOT, "  held-out %.3f bits/byte", valid / Math.log(2))
-                    : String.format(Locale.ROOT, "  held-out %.3f", valid);
+    private String speed(long now) {
+        return String.format(Locale.ROOT, "%,.0f tokens/s", tokens / ((now - start) / 1e9));
+    }
+
+    private String losses() {
+        var words = String.format(Locale.ROOT, "loss %.3f", loss);
+        if (Double.isNaN(valid)) {
+            return words;
         }
-        return words + "  " + Words.time(seconds / (done - first) * (steps - done)) + " left";
+        return words
+                + (bits
+                        ? String.format(Locale.ROOT, "  held-out %.3f bits/byte", valid / Math.log(2))
+                        : String.format(Locale.ROOT, "  held-out %.3f", valid));
     }
 
     @Override

@@ -116,7 +116,8 @@ final class TrainCommand implements Callable<Integer> {
         }
         var from = resume ? checkpoint.get().directory() : source.init;
         if (resume && source.init != null) {
-            throw new IllegalArgumentException("--init begins a training and --resume goes on with one: give one of them.");
+            throw new IllegalArgumentException(
+                    "--init begins a training and --resume goes on with one: give one of them.");
         }
         var tokenizerFile = tokenizerFile(from);
         Tokenizer tokenizer = tokenizerFile == null ? Tokenizers.bytes() : Tokenizers.open(tokenizerFile);
@@ -126,8 +127,8 @@ final class TrainCommand implements Callable<Integer> {
             throw new IllegalArgumentException("--threads is " + threads + " and must be 1 to 1024.");
         }
         if (!resume && isModel(out)) {
-            throw new IllegalArgumentException(
-                    out + " holds a model that is no training of ours, which would be overwritten: choose another --out.");
+            throw new IllegalArgumentException(out
+                    + " holds a model that is no training of ours, which would be overwritten: choose another --out.");
         }
         Files.createDirectories(out);
         AtomicFiles.clean(out);
@@ -172,7 +173,9 @@ final class TrainCommand implements Callable<Integer> {
     private void run(TrainingRun run, int first, Options options, boolean bytes) throws IOException {
         var interrupt = new Thread(
                 () -> System.err.println(
-                        run.stop() ? "stopped and saved; go on with --resume" : "stopped, and what is new is not saved"),
+                        run.stop()
+                                ? "stopped and saved; go on with --resume"
+                                : "stopped, and what is new is not saved"),
                 "panamba-stop");
         Runtime.getRuntime().addShutdownHook(interrupt);
         try (var progress = new Progress(first, options.steps(), bytes)) {

@@ -245,7 +245,8 @@ public final class Session implements AutoCloseable {
     @Override
     public void close() {
         if (!busy.compareAndSet(false, true)) {
-            throw new IllegalStateException("The session is in use by another thread, which is to end before it closes.");
+            throw new IllegalStateException(
+                    "The session is in use by another thread, which is to end before it closes.");
         }
         if (!closed) {
             closed = true;

@@ -55,7 +55,12 @@ final class SessionPool implements AutoCloseable {
         this.states = Store.allocate("the sessions' states", stateValues);
         this.logits = Store.allocate(
                 "the sessions' logits",
-                List.of(new Graph(REAL).value(LOGITS, REAL, Role.STATE, Shape.of(slots, weights.config().V()))));
+                List.of(new Graph(REAL)
+                        .value(
+                                LOGITS,
+                                REAL,
+                                Role.STATE,
+                                Shape.of(slots, weights.config().V()))));
     }
 
     /** A program that reads L tokens of one session; logits are those after the last. */

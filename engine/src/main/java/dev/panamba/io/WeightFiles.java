@@ -56,12 +56,14 @@ public final class WeightFiles implements AutoCloseable {
             throw new IOException(file + " is a directory, and not a JSON file.");
         }
         if (Files.size(file) > MOST_BYTES) {
-            throw new IOException(file + " is too large for what it should be: " + Files.size(file) + " bytes of JSON.");
+            throw new IOException(
+                    file + " is too large for what it should be: " + Files.size(file) + " bytes of JSON.");
         }
         try {
             return STRICT.readTree(Files.readAllBytes(file));
         } catch (JacksonException e) {
-            throw new IOException(file + " is no JSON: " + e.getOriginalMessage().replaceAll("\\p{Cntrl}", " "), e);
+            throw new IOException(
+                    file + " is no JSON: " + e.getOriginalMessage().replaceAll("\\p{Cntrl}", " "), e);
         }
     }
 

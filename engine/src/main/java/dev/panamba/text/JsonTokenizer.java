@@ -78,13 +78,15 @@ final class JsonTokenizer implements Tokenizer {
         try {
             tokenizer = HuggingFaceTokenizer.newInstance(
                     file, Map.of("addSpecialTokens", "false", "truncation", "false", "padding", "false"));
-        } catch (RuntimeException e) {
+        } catch (RuntimeException | LinkageError e) {
+            // It does not always say why its own library could not be loaded.
+            if (e instanceof LinkageError || String.valueOf(e.getMessage()).contains("native library")) {
+                throw new IOException(
+                        "The tokenizers library cannot be loaded (" + reason(e)
+                                + "): set PANAMBA_CACHE to a folder that can be written and allows execution.",
+                        e);
+            }
             throw new IOException(file + " is refused by the tokenizers library: " + e.getMessage(), e);
-        } catch (LinkageError e) {
-            throw new IOException(
-                    "The tokenizers library cannot be loaded (" + reason(e)
-                            + "): set PANAMBA_CACHE to a folder that can be written and allows execution.",
-                    e);
         }
     }
 

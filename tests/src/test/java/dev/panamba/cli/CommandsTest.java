@@ -33,8 +33,24 @@ class CommandsTest {
         text = Files.writeString(folder.resolve("text.txt"), "The quick brown fox — naïve.\n".repeat(100));
         model = folder.resolve("model");
         var line = Line.run(
-                "train", "--preset", "tiny-moe-mamba", "--data", text, "--valid", text, "--out", model, "--steps", 12,
-                "--batch", 2, "--context", 32, "--save-every", 5, "--json");
+                "train",
+                "--preset",
+                "tiny-moe-mamba",
+                "--data",
+                text,
+                "--valid",
+                text,
+                "--out",
+                model,
+                "--steps",
+                12,
+                "--batch",
+                2,
+                "--context",
+                32,
+                "--save-every",
+                5,
+                "--json");
         assertEquals(0, line.exit(), line.err());
         assertEquals(12, line.json().size());
         for (int i = 0; i < 12; i++) {
@@ -86,10 +102,47 @@ class CommandsTest {
     void resumedTrainingGoesOn(String schedule) throws IOException {
         var out = folder.resolve("resumed-" + schedule);
         var options = new Object[] {
-            "train", "--preset", "tiny-mamba", "--data", text, "--out", out, "--steps", 4, "--batch", 2, "--context", 16,
-            "--micro-batch", 1, "--schedule", schedule, "--order", "sequential", "--decay", "matrices", "--lr", 1e-3,
-            "--warmup-steps", 2, "--min-lr-ratio", 0.5, "--weight-decay", 0.01, "--clip", 1, "--beta1", 0.8, "--beta2",
-            0.9, "--eps", 1e-7, "--seed", 4, "--threads", 1
+            "train",
+            "--preset",
+            "tiny-mamba",
+            "--data",
+            text,
+            "--out",
+            out,
+            "--steps",
+            4,
+            "--batch",
+            2,
+            "--context",
+            16,
+            "--micro-batch",
+            1,
+            "--schedule",
+            schedule,
+            "--order",
+            "sequential",
+            "--decay",
+            "matrices",
+            "--lr",
+            1e-3,
+            "--warmup-steps",
+            2,
+            "--min-lr-ratio",
+            0.5,
+            "--weight-decay",
+            0.01,
+            "--clip",
+            1,
+            "--beta1",
+            0.8,
+            "--beta2",
+            0.9,
+            "--eps",
+            1e-7,
+            "--seed",
+            4,
+            "--threads",
+            1
         };
         assertEquals(0, Line.run(options).exit());
         var more = Line.run("train", "--out", out, "--resume", "--steps", 6, "--json");
@@ -104,7 +157,8 @@ class CommandsTest {
         assertEquals(0, again.exit(), again.err());
         assertEquals("", again.out());
         var settings = Files.readString(out.resolve("step-6/trainer.json"));
-        for (var kept : List.of("\"micro_batch\" : 1", "\"order\" : \"sequential\"", "\"seed\" : 4", "\"eps\" : 1.0E-7")) {
+        for (var kept :
+                List.of("\"micro_batch\" : 1", "\"order\" : \"sequential\"", "\"seed\" : 4", "\"eps\" : 1.0E-7")) {
             assertTrue(settings.contains(kept), settings);
         }
     }
@@ -113,14 +167,29 @@ class CommandsTest {
     void theSameCommandGivesTheSameBytes() throws IOException {
         for (var name : List.of("a", "b")) {
             var line = Line.run(
-                    "train", "--preset", "tiny-parallel-moe-mamba", "--data", text, "--out", folder.resolve(name),
-                    "--steps", 5, "--batch", 2, "--context", 32, "--threads", 2);
+                    "train",
+                    "--preset",
+                    "tiny-parallel-moe-mamba",
+                    "--data",
+                    text,
+                    "--out",
+                    folder.resolve(name),
+                    "--steps",
+                    5,
+                    "--batch",
+                    2,
+                    "--context",
+                    32,
+                    "--threads",
+                    2);
             assertEquals(0, line.exit(), line.err());
         }
         for (var file : List.of("model.safetensors", "trainer.safetensors")) {
             assertEquals(
                     -1,
-                    Files.mismatch(folder.resolve("a/step-5").resolve(file), folder.resolve("b/step-5").resolve(file)));
+                    Files.mismatch(
+                            folder.resolve("a/step-5").resolve(file),
+                            folder.resolve("b/step-5").resolve(file)));
         }
     }
 
@@ -129,8 +198,19 @@ class CommandsTest {
         for (var start : List.of(List.of("--config", model.resolve("config.json")), List.of("--init", model))) {
             var out = folder.resolve("from" + start.getFirst());
             var line = Line.run(
-                    "train", start.get(0), start.get(1), "--data", text, "--out", out, "--steps", 2, "--batch", 2,
-                    "--context", 16);
+                    "train",
+                    start.get(0),
+                    start.get(1),
+                    "--data",
+                    text,
+                    "--out",
+                    out,
+                    "--steps",
+                    2,
+                    "--batch",
+                    2,
+                    "--context",
+                    16);
             assertEquals(0, line.exit(), line.err());
             assertEquals(-1, Files.mismatch(model.resolve("config.json"), out.resolve("config.json")));
         }
@@ -138,14 +218,29 @@ class CommandsTest {
 
     @Test
     void aTokenizerGoesWithItsModel() throws Exception {
-        var tokenizer = Path.of(CommandsTest.class.getResource("../text/small-tokenizer.json").toURI());
+        var tokenizer = Path.of(
+                CommandsTest.class.getResource("../text/small-tokenizer.json").toURI());
         var out = folder.resolve("bpe");
         var line = Line.run(
-                "train", "--preset", "tiny-mamba", "--data", text, "--out", out, "--tokenizer", tokenizer, "--steps", 3,
-                "--batch", 2, "--context", 16);
+                "train",
+                "--preset",
+                "tiny-mamba",
+                "--data",
+                text,
+                "--out",
+                out,
+                "--tokenizer",
+                tokenizer,
+                "--steps",
+                3,
+                "--batch",
+                2,
+                "--context",
+                16);
         assertEquals(0, line.exit(), line.err());
         assertEquals(-1, Files.mismatch(tokenizer, out.resolve("tokenizer.json")));
-        assertEquals(0, Line.run("train", "--out", out, "--resume", "--steps", 4).exit());
+        assertEquals(
+                0, Line.run("train", "--out", out, "--resume", "--steps", 4).exit());
         var other = Line.run("train", "--out", out, "--resume", "--steps", 5, "--tokenizer", "bytes");
         assertEquals(1, other.exit());
         assertTrue(other.err().contains("begun with a tokenizer of 400 ids"), other.err());
@@ -165,10 +260,29 @@ class CommandsTest {
         assertTrue(whole.out().startsWith("naïve "), whole.out());
         assertTrue(whole.err().startsWith("12 tokens, "), whole.err());
         var first = Line.run(
-                "generate", "--model", model, "--prompt", "naïve ", "--tokens", 5, "--temperature", 0, "--save-state",
-                state, "--json");
+                "generate",
+                "--model",
+                model,
+                "--prompt",
+                "naïve ",
+                "--tokens",
+                5,
+                "--temperature",
+                0,
+                "--save-state",
+                state,
+                "--json");
         var second = Line.run(
-                "generate", "--model", model, "--tokens", 7, "--temperature", 0, "--load-state", state, "--json",
+                "generate",
+                "--model",
+                model,
+                "--tokens",
+                7,
+                "--temperature",
+                0,
+                "--load-state",
+                state,
+                "--json",
                 "--map");
         assertEquals(0, second.exit(), second.err());
         assertEquals(5, first.json().size());
@@ -192,8 +306,21 @@ class CommandsTest {
         var texts = new java.util.HashSet<String>();
         for (int seed : new int[] {1, 1, 2}) {
             texts.add(Line.run(
-                            "generate", "--model", model, "--prompt", "T", "--tokens", 30, "--seed", seed, "--top-k", 50,
-                            "--top-p", 0.9, "--temperature", 0.8)
+                            "generate",
+                            "--model",
+                            model,
+                            "--prompt",
+                            "T",
+                            "--tokens",
+                            30,
+                            "--seed",
+                            seed,
+                            "--top-k",
+                            50,
+                            "--top-p",
+                            0.9,
+                            "--temperature",
+                            0.8)
                     .out());
         }
         assertEquals(2, texts.size());
@@ -203,8 +330,11 @@ class CommandsTest {
     void evalSaysThreeNumbers() {
         var words = Line.run("eval", "--model", model, "--data", text, "--context", 64);
         assertEquals(0, words.exit(), words.err());
-        assertTrue(words.out().matches("[0-9.]+ nats per token, perplexity .*, .* bits per byte, over [0-9,]+ tokens\n"));
-        var json = Line.run("eval", "--model", model, "--data", text, "--json").json().getFirst();
+        assertTrue(
+                words.out().matches("[0-9.]+ nats per token, perplexity .*, .* bits per byte, over [0-9,]+ tokens\n"));
+        var json = Line.run("eval", "--model", model, "--data", text, "--json")
+                .json()
+                .getFirst();
         var nats = json.path("nats_per_token").asDouble();
         assertEquals(Math.exp(nats), json.path("perplexity").asDouble(), 1e-6);
         assertEquals(nats / Math.log(2), json.path("bits_per_byte").asDouble(), 1e-9, "bytes are tokens");
@@ -213,7 +343,10 @@ class CommandsTest {
     @Test
     void logitsAreATensor() throws IOException {
         var out = folder.resolve("logits.safetensors");
-        assertEquals(0, Line.run("logits", "--model", model, "--tokens", "1,2,3", "--out", out).exit());
+        assertEquals(
+                0,
+                Line.run("logits", "--model", model, "--tokens", "1,2,3", "--out", out)
+                        .exit());
         try (var file = SafeTensors.open(out)) {
             assertEquals(Shape.of(3, 256), file.tensor("logits").shape());
         }
@@ -259,13 +392,17 @@ class CommandsTest {
             assertEquals(0, line.exit(), line.err());
             assertTrue(line.out().contains("backbone.embeddings.weight"), line.out());
         }
-        var file = Line.run("inspect", model.resolve("model.safetensors"), "--json").json().getFirst();
+        var file = Line.run("inspect", model.resolve("model.safetensors"), "--json")
+                .json()
+                .getFirst();
         var config = Line.run("inspect", model, "--json").json().getFirst();
         assertEquals(config.path("parameters").asLong(), file.path("parameters").asLong());
     }
 
     static List<String> families() {
-        return Presets.all().keySet().stream().filter(name -> name.startsWith("tiny-")).toList();
+        return Presets.all().keySet().stream()
+                .filter(name -> name.startsWith("tiny-"))
+                .toList();
     }
 
     @ParameterizedTest
@@ -293,8 +430,17 @@ class CommandsTest {
         var outputs = new String[3];
         for (int threads = 1; threads <= 3; threads++) {
             outputs[threads - 1] = Line.run(
-                            "generate", "--model", model, "--prompt", "The quick", "--tokens", 10, "--temperature", 0,
-                            "--threads", threads)
+                            "generate",
+                            "--model",
+                            model,
+                            "--prompt",
+                            "The quick",
+                            "--tokens",
+                            10,
+                            "--temperature",
+                            0,
+                            "--threads",
+                            threads)
                     .out();
         }
         assertArrayEquals(new String[] {outputs[0], outputs[0], outputs[0]}, outputs);

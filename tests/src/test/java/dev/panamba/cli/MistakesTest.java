@@ -34,10 +34,22 @@ class MistakesTest {
         text = Files.writeString(folder.resolve("text.txt"), "The quick brown fox.\n".repeat(30));
         model = folder.resolve("model");
         transformer = folder.resolve("transformer");
-        for (var preset : Map.of("tiny-mamba", model, "tiny-transformer", transformer).entrySet()) {
+        for (var preset :
+                Map.of("tiny-mamba", model, "tiny-transformer", transformer).entrySet()) {
             var line = Line.run(
-                    "train", "--preset", preset.getKey(), "--data", text, "--out", preset.getValue(), "--steps", 1,
-                    "--batch", 1, "--context", 16);
+                    "train",
+                    "--preset",
+                    preset.getKey(),
+                    "--data",
+                    text,
+                    "--out",
+                    preset.getValue(),
+                    "--steps",
+                    1,
+                    "--batch",
+                    1,
+                    "--context",
+                    16);
             assertEquals(0, line.exit(), line.err());
         }
         Files.writeString(folder.resolve("short.txt"), "short");
@@ -196,8 +208,19 @@ class MistakesTest {
             var mapper = new JsonMapper();
             var right = (ObjectNode) mapper.readTree(Files.readAllBytes(from.resolve("config.json")));
             var values = List.of(
-                    "null", "\"x\"", "-1", "0", "1.5", "2147483647", "1e300", "9223372036854775808", "[]", "{}", "true",
-                    "false", "\"\"");
+                    "null",
+                    "\"x\"",
+                    "-1",
+                    "0",
+                    "1.5",
+                    "2147483647",
+                    "1e300",
+                    "9223372036854775808",
+                    "[]",
+                    "{}",
+                    "true",
+                    "false",
+                    "\"\"");
             for (var field : right.propertyNames()) {
                 for (var value : values) {
                     var wrong = right.deepCopy();
@@ -210,7 +233,13 @@ class MistakesTest {
             }
             var whole = mapper.writeValueAsString(right);
             for (var garbage : List.of(
-                    "", "null", "[]", "1", "{", whole + "}", whole.replaceFirst("[{]", "{\"family\":\"mamba\","),
+                    "",
+                    "null",
+                    "[]",
+                    "1",
+                    "{",
+                    whole + "}",
+                    whole.replaceFirst("[{]", "{\"family\":\"mamba\","),
                     "[".repeat(100_000))) {
                 Files.writeString(directory.resolve("config.json"), garbage);
                 check(Line.run("generate", "--model", directory, "--prompt", "a", "--tokens", 1), 1, "config.json");
@@ -243,14 +272,32 @@ class MistakesTest {
     @Test
     void aDamagedCheckpointIsRefused() throws IOException {
         var damages = new TreeMap<String, String>(Map.of(
-                "trainer.json", "{", "model.safetensors", "", "trainer.safetensors", "xxxxxxxxxxxx", "config.json", "[]"));
+                "trainer.json",
+                "{",
+                "model.safetensors",
+                "",
+                "trainer.safetensors",
+                "xxxxxxxxxxxx",
+                "config.json",
+                "[]"));
         for (var damage : damages.entrySet()) {
             var out = Files.createTempDirectory(folder, "damaged").resolve("run");
             assertEquals(
                     0,
                     Line.run(
-                                    "train", "--preset", "tiny-mamba", "--data", text, "--out", out, "--steps", 1,
-                                    "--batch", 1, "--context", 16)
+                                    "train",
+                                    "--preset",
+                                    "tiny-mamba",
+                                    "--data",
+                                    text,
+                                    "--out",
+                                    out,
+                                    "--steps",
+                                    1,
+                                    "--batch",
+                                    1,
+                                    "--context",
+                                    16)
                             .exit());
             Files.writeString(out.resolve("step-1").resolve(damage.getKey()), damage.getValue());
             check(Line.run("train", "--out", out, "--resume", "--steps", 2), 1, damage.getKey());
@@ -273,8 +320,19 @@ class MistakesTest {
     void garbageInMetricsOrTokensIsOneSentence() throws IOException {
         var out = folder.resolve("metrics");
         var line = Line.run(
-                "train", "--preset", "tiny-mamba", "--data", text, "--out", out, "--steps", 1, "--batch", 1,
-                "--context", 16);
+                "train",
+                "--preset",
+                "tiny-mamba",
+                "--data",
+                text,
+                "--out",
+                out,
+                "--steps",
+                1,
+                "--batch",
+                1,
+                "--context",
+                16);
         assertEquals(0, line.exit(), line.err());
         Files.writeString(out.resolve("metrics.jsonl"), "{no json\n");
         check(Line.run("train", "--out", out, "--resume", "--steps", 2, "--batch", 1), 1, "JSON");

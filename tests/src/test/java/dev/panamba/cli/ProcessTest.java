@@ -58,8 +58,17 @@ class ProcessTest {
     private Object[] train(Path out, Object... more) {
         return Stream.concat(
                         Stream.of(
-                                "train", "--preset", "tiny-moe-mamba", "--data", text, "--out", out, "--batch", 2,
-                                "--context", 16),
+                                "train",
+                                "--preset",
+                                "tiny-moe-mamba",
+                                "--data",
+                                text,
+                                "--out",
+                                out,
+                                "--batch",
+                                2,
+                                "--context",
+                                16),
                         Stream.of(more))
                 .toArray();
     }
@@ -71,7 +80,8 @@ class ProcessTest {
         int before = 0;
         for (int round = 0; round < 12; round++) {
             var begun = Checkpoint.latest(out).isPresent();
-            var process = start(":", train(out, "--steps", 1_000_000, "--save-every", 2, begun ? "--resume" : "--json"));
+            var process =
+                    start(":", train(out, "--steps", 1_000_000, "--save-every", 2, begun ? "--resume" : "--json"));
             // Once it saves, at any moment of that.
             int wanted = before + 4;
             while (process.isAlive() && step(out) < wanted) {
@@ -91,13 +101,18 @@ class ProcessTest {
         var end = Line.run("train", "--out", out, "--resume", "--steps", before + 3);
         assertEquals(0, end.exit(), end.err());
         assertEquals(before + 3, Checkpoint.latest(out).orElseThrow().step());
-        assertEquals(before + 3, Files.readAllLines(out.resolve("metrics.jsonl")).size());
+        assertEquals(
+                before + 3, Files.readAllLines(out.resolve("metrics.jsonl")).size());
         try (var left = Files.list(out)) {
             var names = left.map(file -> file.getFileName().toString()).toList();
             assertFalse(names.stream().anyMatch(name -> name.startsWith(".tmp-")), names::toString);
-            assertEquals(1, names.stream().filter(name -> name.startsWith("step-")).count(), names::toString);
+            assertEquals(
+                    1, names.stream().filter(name -> name.startsWith("step-")).count(), names::toString);
         }
-        assertEquals(0, Line.run("generate", "--model", out, "--prompt", "a", "--tokens", 1).exit());
+        assertEquals(
+                0,
+                Line.run("generate", "--model", out, "--prompt", "a", "--tokens", 1)
+                        .exit());
     }
 
     private static int step(Path out) throws IOException {
@@ -120,14 +135,20 @@ class ProcessTest {
             Thread.sleep(5);
         }
         assertTrue(process.isAlive(), output());
-        new ProcessBuilder("kill", "-INT", String.valueOf(process.pid())).start().waitFor();
+        new ProcessBuilder("kill", "-INT", String.valueOf(process.pid()))
+                .start()
+                .waitFor();
         assertTrue(process.waitFor(20, TimeUnit.SECONDS), "it did not stop");
         assertEquals(130, process.exitValue());
         assertTrue(output().contains("stopped and saved; go on with --resume"), output());
         var latest = Checkpoint.latest(out).orElseThrow();
         assertTrue(latest.step() > 20);
-        assertEquals(latest.step(), Files.readAllLines(out.resolve("metrics.jsonl")).size());
-        assertEquals(0, Line.run("train", "--out", out, "--resume", "--steps", latest.step() + 1).exit());
+        assertEquals(
+                latest.step(), Files.readAllLines(out.resolve("metrics.jsonl")).size());
+        assertEquals(
+                0,
+                Line.run("train", "--out", out, "--resume", "--steps", latest.step() + 1)
+                        .exit());
     }
 
     /** A file above the limit fails to be written as on a full disk. */
@@ -157,7 +178,8 @@ class ProcessTest {
     }
 
     private void assertOneSentence(String word) throws IOException {
-        var sentences = output().lines().filter(line -> line.startsWith("panamba: ")).toList();
+        var sentences =
+                output().lines().filter(line -> line.startsWith("panamba: ")).toList();
         assertEquals(1, sentences.size(), output());
         assertTrue(sentences.getFirst().contains(word), output());
         assertFalse(output().contains("\tat "), output());
@@ -169,7 +191,13 @@ class ProcessTest {
         assertEquals(0, Line.run(train(out, "--steps", 1)).exit());
         var process = start(
                 "unset $(compgen -e); export LC_ALL=C.UTF-8 XDG_CACHE_HOME=" + folder.resolve("cache"),
-                "generate", "--model", out, "--prompt", "naïve 😀", "--tokens", 3);
+                "generate",
+                "--model",
+                out,
+                "--prompt",
+                "naïve 😀",
+                "--tokens",
+                3);
         assertEquals(0, process.waitFor(), output());
         assertTrue(output().startsWith("naïve 😀"), output());
         var bytes = Files.readAllBytes(folder.resolve("output"));

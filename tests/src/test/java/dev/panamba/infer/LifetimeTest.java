@@ -46,7 +46,8 @@ class LifetimeTest {
                     "feed", () -> open.feed(1),
                     "logits", open::logits,
                     "next", () -> open.next(Sampler.greedy()),
-                    "generate", () -> open.generate(Sampler.greedy(), 1).iterator().next(),
+                    "generate",
+                            () -> open.generate(Sampler.greedy(), 1).iterator().next(),
                     "snapshot", open::snapshot,
                     "restore", () -> open.restore(snapshot),
                     "fork", open::fork));
@@ -119,9 +120,11 @@ class LifetimeTest {
     void aModelThatCannotBeMadeClosesItsWeights() {
         var weights = Weights.random(Tiny.families().getFirst(), 1);
         assertThrows(IllegalArgumentException.class, () -> LanguageModel.of(weights, Tokenizers.bytes(), 0));
-        assertThrows(IllegalStateException.class, () -> LanguageModel.of(weights, Tokenizers.bytes(), 1)
-                .newSession()
-                .feed(1));
+        assertThrows(
+                IllegalStateException.class,
+                () -> LanguageModel.of(weights, Tokenizers.bytes(), 1)
+                        .newSession()
+                        .feed(1));
     }
 
     /** The sampler is called while the session is busy. */
@@ -150,7 +153,11 @@ class LifetimeTest {
             });
             inside.await();
             for (Runnable call : new Runnable[] {
-                () -> session.feed(3), session::logits, session::snapshot, session::close, session::fork,
+                () -> session.feed(3),
+                session::logits,
+                session::snapshot,
+                session::close,
+                session::fork,
                 () -> session.next(Sampler.greedy())
             }) {
                 var refused = assertThrows(IllegalStateException.class, call::run);

@@ -79,7 +79,11 @@ class SamplerTest {
 
     private static String sequence(long seed) {
         var sampler = Sampler.of(1, 0, 1, seed);
-        return IntStream.range(0, 100).map(_ -> sampler.sample(segment(LOGITS))).boxed().toList().toString();
+        return IntStream.range(0, 100)
+                .map(_ -> sampler.sample(segment(LOGITS)))
+                .boxed()
+                .toList()
+                .toString();
     }
 
     private static Sampler[] several() {

@@ -66,7 +66,8 @@ class SessionTest {
                 single.feed(token);
             }
             var expected = state(single);
-            int[][] cuts = {{count}, {1, 344}, {3, 5, 17, 64, 256}, {16, 16, 16, 297}, {256, 64, 16, 4, 4, 1}, {255, 90}};
+            int[][] cuts = {{count}, {1, 344}, {3, 5, 17, 64, 256}, {16, 16, 16, 297}, {256, 64, 16, 4, 4, 1}, {255, 90}
+            };
             for (var cut : cuts) {
                 try (var session = model.newSession()) {
                     int at = 0;
@@ -206,8 +207,7 @@ class SessionTest {
                 Files.write(
                         file,
                         text.replace(change[0], change[1]).getBytes(java.nio.charset.StandardCharsets.ISO_8859_1));
-                assertThrows(
-                        Exception.class, () -> session.restore(SessionFile.read(file, config)), change[1]);
+                assertThrows(Exception.class, () -> session.restore(SessionFile.read(file, config)), change[1]);
                 assertEquals(5, session.position());
             }
             Files.write(file, Arrays.copyOf(bytes, bytes.length - 1));
@@ -247,9 +247,11 @@ class SessionTest {
                 assertThrows(IllegalArgumentException.class, () -> session.next(_ -> id));
             }
             assertThrows(IllegalArgumentException.class, () -> session.generate(Sampler.greedy(), -1));
-            assertThrows(UnsupportedOperationException.class, () -> session.next(_ -> {
-                throw new UnsupportedOperationException();
-            }));
+            assertThrows(
+                    UnsupportedOperationException.class,
+                    () -> session.next(_ -> {
+                        throw new UnsupportedOperationException();
+                    }));
             if (!config.constantState()) {
                 var full = tokens(Tiny.POSITIONS - 6);
                 assertThrows(IllegalArgumentException.class, () -> session.feed(full));
@@ -327,7 +329,10 @@ class SessionTest {
         var file = directory.resolve(ModelFiles.WEIGHTS);
         var bytes = Files.readAllBytes(file);
         var odd = new byte[bytes.length + 1];
-        int header = 8 + java.nio.ByteBuffer.wrap(bytes).order(java.nio.ByteOrder.LITTLE_ENDIAN).getInt();
+        int header = 8
+                + java.nio.ByteBuffer.wrap(bytes)
+                        .order(java.nio.ByteOrder.LITTLE_ENDIAN)
+                        .getInt();
         System.arraycopy(bytes, 0, odd, 0, header);
         java.nio.ByteBuffer.wrap(odd).order(java.nio.ByteOrder.LITTLE_ENDIAN).putInt(header - 8 + 1);
         odd[header] = ' ';
@@ -352,7 +357,9 @@ class SessionTest {
                 session.feed(1);
                 var one = session.snapshot().bytes().byteSize();
                 session.feed(tokens(30));
-                assertEquals(config.constantState(), one == session.snapshot().bytes().byteSize());
+                assertEquals(
+                        config.constantState(),
+                        one == session.snapshot().bytes().byteSize());
             }
         }
     }

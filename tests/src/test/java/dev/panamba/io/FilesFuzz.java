@@ -48,7 +48,9 @@ class FilesFuzz {
 
     @FuzzTest
     void tokens(byte[] bytes) throws Exception {
-        var small = Path.of(Tokenizers.class.getResource("/dev/panamba/text/small-tokenizer.json").toURI());
+        var small = Path.of(Tokenizers.class
+                .getResource("/dev/panamba/text/small-tokenizer.json")
+                .toURI());
         for (var tokenizer : new dev.panamba.text.Tokenizer[] {Tokenizers.bytes(), Tokenizers.open(small)}) {
             for (int id : tokenizer.encode(bytes, bytes.length)) {
                 assertTrue(id >= 0 && id < tokenizer.vocabulary());

@@ -95,10 +95,7 @@ class SafeTensorsTest {
                 wrong("a nested shape", Fault.BAD_NUMBER, one("[[2]]", "[0,8]", 8)),
                 wrong("null as a dimension", Fault.BAD_NUMBER, one("[null]", "[0,8]", 8)),
                 wrong("a negative offset", Fault.BAD_NUMBER, one("[2]", "[-8,0]", 8)),
-                wrong(
-                        "65 dimensions",
-                        Fault.TOO_MANY_DIMENSIONS,
-                        one("[" + "1,".repeat(64) + "2]", "[0,8]", 8)),
+                wrong("65 dimensions", Fault.TOO_MANY_DIMENSIONS, one("[" + "1,".repeat(64) + "2]", "[0,8]", 8)),
                 wrong("a product above 2^63", Fault.SHAPE_OVERFLOW, one("[4294967296,4294967296]", "[0,8]", 8)),
                 wrong("bytes above 2^63", Fault.SHAPE_OVERFLOW, one("[4611686018427387904]", "[0,8]", 8)),
                 wrong("a product that wraps to 2", Fault.SHAPE_OVERFLOW, one("[9223372036854775807,2,3]", "[0,8]", 8)),
@@ -121,7 +118,9 @@ class SafeTensorsTest {
         var file = Files.write(folder.resolve("wrong.safetensors"), bytes);
         var refused = assertTimeout(
                 Duration.ofSeconds(5),
-                () -> assertThrows(MalformedFileException.class, () -> SafeTensors.open(file).close()));
+                () -> assertThrows(
+                        MalformedFileException.class,
+                        () -> SafeTensors.open(file).close()));
         assertEquals(fault, refused.fault(), refused.getMessage());
         assertTrue(refused.getMessage().startsWith(file + " "), refused.getMessage());
         assertTrue(refused.getMessage().length() < folder.toString().length() + 400, "the message is short");
@@ -165,8 +164,7 @@ class SafeTensorsTest {
     }
 
     private static long allocated() {
-        return ((com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean())
-                .getCurrentThreadAllocatedBytes();
+        return ((com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean()).getCurrentThreadAllocatedBytes();
     }
 
     @Test
@@ -183,7 +181,12 @@ class SafeTensorsTest {
                 two(8, 16, 0, 8));
         for (var bytes : right) {
             try (var file = SafeTensors.open(Files.write(folder.resolve("right"), bytes))) {
-                assertEquals(file.tensors().size(), file.tensors().stream().map(t -> file.tensor(t.name())).distinct().count());
+                assertEquals(
+                        file.tensors().size(),
+                        file.tensors().stream()
+                                .map(t -> file.tensor(t.name()))
+                                .distinct()
+                                .count());
             }
         }
     }
@@ -197,7 +200,8 @@ class SafeTensorsTest {
             Files.write(file, java.util.Arrays.copyOf(bytes, length));
             assertThrows(MalformedFileException.class, () -> SafeTensors.open(file), "cut at " + length);
         }
-        int header = 8 + (int) ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getLong();
+        int header =
+                8 + (int) ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).getLong();
         for (int at = 0; at < header; at++) {
             for (int bit = 0; bit < 8; bit++) {
                 var flipped = bytes.clone();
@@ -230,7 +234,8 @@ class SafeTensorsTest {
         float[] values = {0, -0f, 1, -2.5f, 1024, 0.5f, Float.POSITIVE_INFINITY, -65504};
         try (var arena = Arena.ofConfined()) {
             for (var type : List.of(DType.F32, DType.F64, DType.BF16, DType.F16)) {
-                var bytes = ByteBuffer.allocateDirect(values.length * type.bytes()).order(ByteOrder.LITTLE_ENDIAN);
+                var bytes =
+                        ByteBuffer.allocateDirect(values.length * type.bytes()).order(ByteOrder.LITTLE_ENDIAN);
                 for (float value : values) {
                     switch (type) {
                         case F32 -> bytes.putFloat(value);
@@ -266,8 +271,7 @@ class SafeTensorsTest {
         try (var arena = Arena.ofConfined()) {
             var halves = arena.allocate(2L * count, 2);
             for (int i = 0; i < count; i++) {
-                halves.setAtIndex(
-                        java.lang.foreign.ValueLayout.JAVA_SHORT, i, Float.floatToFloat16(i % 2048));
+                halves.setAtIndex(java.lang.foreign.ValueLayout.JAVA_SHORT, i, Float.floatToFloat16(i % 2048));
             }
             var file = folder.resolve("long");
             write(file, Map.of(), new Tensor("x", DType.F16, Shape.of(count), halves));
@@ -316,8 +320,15 @@ class SafeTensorsTest {
         write(folder.resolve("model-2.safetensors"), Map.of(), floats("c", 4));
         index("{'weight_map':{'a':'model-1.safetensors','b':'model-1.safetensors','c':'model-2.safetensors'}}");
         try (var files = WeightFiles.open(folder)) {
-            assertEquals(new TreeSet<>(List.of("a", "b", "c")), new TreeSet<>(files.weights().keySet()));
-            assertEquals(2, files.weights().values().stream().map(WeightFiles.Weight::file).distinct().count());
+            assertEquals(
+                    new TreeSet<>(List.of("a", "b", "c")),
+                    new TreeSet<>(files.weights().keySet()));
+            assertEquals(
+                    2,
+                    files.weights().values().stream()
+                            .map(WeightFiles.Weight::file)
+                            .distinct()
+                            .count());
         }
         write(folder.resolve("model-2.safetensors"), Map.of(), floats("a", 2));
         assertFault(Fault.DUPLICATE_KEY);
@@ -393,7 +404,9 @@ class SafeTensorsTest {
 
     private static byte[] raw(long length, String header) {
         var bytes = ByteBuffer.allocate(8 + header.length()).order(ByteOrder.LITTLE_ENDIAN);
-        return bytes.putLong(length).put(header.getBytes(StandardCharsets.UTF_8)).array();
+        return bytes.putLong(length)
+                .put(header.getBytes(StandardCharsets.UTF_8))
+                .array();
     }
 
     private static byte[] bytes(byte[] header, int data) {

@@ -50,7 +50,9 @@ class CorpusTest {
         }
 
         List<String> texts() {
-            return whole.stream().map(b -> new String(b, StandardCharsets.ISO_8859_1)).toList();
+            return whole.stream()
+                    .map(b -> new String(b, StandardCharsets.ISO_8859_1))
+                    .toList();
         }
     }
 
@@ -77,8 +79,11 @@ class CorpusTest {
         try (var out = new ZipOutputStream(Files.newOutputStream(zip));
                 var files = Files.walk(folder.resolve("files"))) {
             // The order in the zip is another one.
-            for (var file : files.filter(Files::isRegularFile).sorted((a, b) -> b.compareTo(a)).toList()) {
-                out.putNextEntry(new ZipEntry(folder.resolve("files").relativize(file).toString()));
+            for (var file : files.filter(Files::isRegularFile)
+                    .sorted((a, b) -> b.compareTo(a))
+                    .toList()) {
+                out.putNextEntry(
+                        new ZipEntry(folder.resolve("files").relativize(file).toString()));
                 out.write(Files.readAllBytes(file));
             }
             out.putNextEntry(new ZipEntry("folder/"));
@@ -93,8 +98,7 @@ class CorpusTest {
     private static void check(Corpus corpus) throws IOException {
         var read = new Documents();
         var summary = corpus.read(read);
-        assertEquals(
-                List.of("one", "ten", "two", "", new String(LATIN1, StandardCharsets.ISO_8859_1)), read.texts());
+        assertEquals(List.of("one", "ten", "two", "", new String(LATIN1, StandardCharsets.ISO_8859_1)), read.texts());
         assertEquals(new Corpus.Summary(5, 1, 9 + LATIN1.length), summary);
     }
 
@@ -126,7 +130,9 @@ class CorpusTest {
         var tokens = folder.resolve("tokens");
         TokenFile.write(tokens, Corpus.of(file), Tokenizers.open(TokenizerTest.small()));
         assertArrayEquals(Tokenizers.open(TokenizerTest.small()).encode("Hello world"), read(tokens));
-        assertThrows(NoSuchFileException.class, () -> Corpus.of(folder.resolve("none")).read(new Documents()));
+        assertThrows(
+                NoSuchFileException.class,
+                () -> Corpus.of(folder.resolve("none")).read(new Documents()));
     }
 
     @Test
@@ -175,7 +181,8 @@ class CorpusTest {
     private static String text(String kind, int length) {
         var random = new Random(kind.hashCode());
         var newLine = kind.equals("windows") ? "\r\n" : "\n";
-        var words = List.of("the", "Mamba", "state", "don't", "café", "10", "x_1", "straße", "你好", "😀", "a", "selective");
+        var words =
+                List.of("the", "Mamba", "state", "don't", "café", "10", "x_1", "straße", "你好", "😀", "a", "selective");
         var text = new StringBuilder();
         while (text.length() < length) {
             if (kind.equals("code")) {

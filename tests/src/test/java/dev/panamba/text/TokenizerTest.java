@@ -194,7 +194,8 @@ class TokenizerTest {
 
     @Test
     void aPathMayHaveAnyName() throws Exception {
-        var file = Files.copy(small(), Files.createDirectory(folder.resolve("ключ 鍵")).resolve("tokenizer.json"));
+        var file = Files.copy(
+                small(), Files.createDirectory(folder.resolve("ключ 鍵")).resolve("tokenizer.json"));
         assertEquals(400, Tokenizers.open(file).vocabulary());
     }
 }

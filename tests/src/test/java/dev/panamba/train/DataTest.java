@@ -101,22 +101,12 @@ class DataTest {
                     assertThrows(IllegalArgumentException.class, () -> new Windows(tokens, 16, 1, Order.SHUFFLED));
             assertTrue(refused.getMessage().contains("needs 17"), refused.getMessage());
             assertThrows(
-                    IllegalArgumentException.class,
-                    () -> new Windows(tokens, Integer.MAX_VALUE, 1, Order.SEQUENTIAL));
+                    IllegalArgumentException.class, () -> new Windows(tokens, Integer.MAX_VALUE, 1, Order.SEQUENTIAL));
         }
     }
 
     @ParameterizedTest
-    @CsvSource({
-        "0, 0.025",
-        "1, 0.05",
-        "3, 0.1",
-        "4, 0.1",
-        "54, 0.055",
-        "29, 0.0868198",
-        "104, 0.01",
-        "200, 0.01"
-    })
+    @CsvSource({"0, 0.025", "1, 0.05", "3, 0.1", "4, 0.1", "54, 0.055", "29, 0.0868198", "104, 0.01", "200, 0.01"})
     void theCosineIsTheContracts(int step, double lr) {
         assertEquals(lr, new Schedule(0.1, 4, 104, Schedule.Shape.COSINE, 0.1).at(step), 1e-7);
     }
@@ -177,7 +167,9 @@ class DataTest {
                 int n = Math.min(50, 332 - w * 50);
                 int first = w * 50;
                 try (var logits = new Logits(
-                        weights, IntStream.range(first, first + n).map(i -> i % 251).toArray(), team)) {
+                        weights,
+                        IntStream.range(first, first + n).map(i -> i % 251).toArray(),
+                        team)) {
                     for (int i = 0; i < n; i++) {
                         nats += loss(logits, i, (first + i + 1) % 251);
                     }
@@ -191,7 +183,8 @@ class DataTest {
                 assertEquals(all.natsPerToken() / Math.log(2), all.bitsPerByte(332), 1e-9);
                 assertEquals(100, evaluation.measure(tokens, 51).tokens(), "whole windows");
                 assertThrows(IllegalArgumentException.class, () -> evaluation.measure(tokens, 0));
-                assertEquals(all.nats(), evaluation.measure(tokens, Long.MAX_VALUE).nats(), "and the same again");
+                assertEquals(
+                        all.nats(), evaluation.measure(tokens, Long.MAX_VALUE).nats(), "and the same again");
             }
             assertThrows(IllegalArgumentException.class, () -> new Evaluation(weights, 0, team));
         }

@@ -144,7 +144,8 @@ class TrainerTest {
                 var metrics = training.trainer.step(TrainerTest::oneBatch);
                 assertEquals(i, metrics.step());
                 assertEquals(6 * 16, metrics.tokens());
-                assertEquals(config.mlp() instanceof Switch ? 2 : 0, metrics.layers().size());
+                assertEquals(
+                        config.mlp() instanceof Switch ? 2 : 0, metrics.layers().size());
                 for (var layer : metrics.layers()) {
                     long load = 0;
                     long kept = 0;
@@ -159,7 +160,10 @@ class TrainerTest {
                     assertTrue(layer.aux() > 0);
                 }
                 assertEquals(
-                        metrics.layers().stream().mapToLong(Metrics.Experts::dropped).sum(), metrics.dropped());
+                        metrics.layers().stream()
+                                .mapToLong(Metrics.Experts::dropped)
+                                .sum(),
+                        metrics.dropped());
                 assertTrue(metrics.tokensPerSecond() > 0 && metrics.gradNorm() > 0);
             }
         }
@@ -250,8 +254,7 @@ class TrainerTest {
         }
         var wide = new Config.Mamba(60, 4, 4, 3, false, true);
         var c = Tiny.families().getFirst();
-        var wider = new Config(
-                c.V(), c.D(), 2, wide, c.mlp(), false, c.norm(), 1e-5, false, false, c.position(), 0);
+        var wider = new Config(c.V(), c.D(), 2, wide, c.mlp(), false, c.norm(), 1e-5, false, false, c.position(), 0);
         try (var other = new Tiny.Training(wider, options)) {
             var refused = assertThrows(IOException.class, () -> checkpoint.restore(other.trainer));
             assertTrue(refused.getMessage().contains("trainer.safetensors has no m."), refused.getMessage());
@@ -277,8 +280,7 @@ class TrainerTest {
                 run("stopped", first, windows, options, 7, 14);
             }
             for (int end : new int[] {14, 20, 30}) {
-                var checkpoint =
-                        Checkpoint.latest(folder.resolve("stopped")).orElseThrow();
+                var checkpoint = Checkpoint.latest(folder.resolve("stopped")).orElseThrow();
                 try (var next = new Tiny.Training(ModelFiles.weights(checkpoint.directory(), false), options)) {
                     checkpoint.restore(next.trainer);
                     run("stopped", next, windows, options, 7, end);
@@ -298,8 +300,7 @@ class TrainerTest {
     private void run(String name, Tiny.Training training, Windows windows, Options options, int saveEvery, int end)
             throws Exception {
         var directory = Files.createDirectories(folder.resolve(name));
-        var run = new TrainingRun(
-                directory, training.trainer, options, windows, null, null, null, saveEvery, _ -> {});
+        var run = new TrainingRun(directory, training.trainer, options, windows, null, null, null, saveEvery, _ -> {});
         var stopper = new Thread[1];
         if (training.trainer.step() == end && end < options.steps()) {
             stopper[0] = stop(run);
