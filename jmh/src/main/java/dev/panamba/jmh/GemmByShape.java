@@ -34,17 +34,17 @@ import org.openjdk.jmh.annotations.Warmup;
 public class GemmByShape {
     /** Rows, columns and depth of the product: squares, then those of the paper's models. */
     @Param({
-        "8,8,8",
-        "32,32,32",
-        "128,128,128",
-        "512,512,512",
-        "2048,2048,2048",
-        "4096,2048,512",
-        "4096,512,1024",
-        "4096,64,1024",
-        "4096,1024,32",
-        "128,1536,512",
-        "128,512,1536"
+        "8x8x8",
+        "32x32x32",
+        "128x128x128",
+        "512x512x512",
+        "2048x2048x2048",
+        "4096x2048x512",
+        "4096x512x1024",
+        "4096x64x1024",
+        "4096x1024x32",
+        "128x1536x512",
+        "128x512x1536"
     })
     String shape;
 
@@ -68,7 +68,7 @@ public class GemmByShape {
     /** Allocates the matrices. */
     @Setup
     public void allocate() {
-        var sizes = shape.split(",");
+        var sizes = shape.split("x");
         m = Integer.parseInt(sizes[0]);
         n = Integer.parseInt(sizes[1]);
         k = Integer.parseInt(sizes[2]);
