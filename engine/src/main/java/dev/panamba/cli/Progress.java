@@ -38,7 +38,6 @@ final class Progress implements TrainingRun.Listener, AutoCloseable {
         var terminal = System.console() != null && System.console().isTerminal();
         bar = terminal
                 ? new ProgressBarBuilder()
-                        .setTaskName("training")
                         .setInitialMax(steps)
                         .startsFrom(first, java.time.Duration.ZERO)
                         .setStyle(ProgressBarStyle.ASCII)
@@ -61,7 +60,7 @@ final class Progress implements TrainingRun.Listener, AutoCloseable {
         } else if ((now - lastLine) / 1e9 > SECONDS_BETWEEN_LINES || done == steps) {
             lastLine = now;
             var left = (now - start) / 1e9 / (done - first) * (steps - done);
-            System.err.println("step " + done + "/" + steps + "  " + losses() + "  " + speed(now) + "  "
+            System.err.println("step " + done + "/" + steps + "  " + speed(now) + "  " + losses() + "  "
                     + Words.time(left) + " left");
         }
     }
