@@ -3,6 +3,11 @@ package dev.panamba.bindings;
 import dev.panamba.bindings.openblas.cblas_h;
 import java.io.IOException;
 import java.io.InputStream;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.SymbolLookup;
+import java.lang.invoke.MethodHandle;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -32,6 +37,7 @@ public final class Natives {
     private static final String OPENBLAS_FOLDER = "org/bytedeco/openblas/" + PLATFORM + "/";
     private static final String KERNELS_FOLDER = "META-INF/native/" + PLATFORM + "/";
 
+    private static Path openBlas;
     private static List<Path> loaded = List.of();
 
     private Natives() {}
@@ -71,12 +77,35 @@ public final class Natives {
         for (var pin : openBlasPins()) {
             files.add(extract(OPENBLAS_FOLDER + pin.file(), pin.sha256()));
         }
+        openBlas = files.getLast();
         files.add(extractKernels(KERNELS));
         files.forEach(Natives::load);
-        // Never toggled again: two OpenBLAS threads beside any busy neighbour are slower than one by orders of
-        // magnitude.
-        cblas_h.openblas_set_num_threads(1);
+        useOneThread();
         loaded = List.copyOf(files);
+    }
+
+    /** Never toggled again: two OpenBLAS threads beside any busy neighbour are slower than one by orders of magnitude. */
+    private static void useOneThread() {
+        try {
+            openBlas("openblas_set_num_threads", cblas_h.openblas_set_num_threads$descriptor())
+                    .invokeExact(1);
+        } catch (Error | RuntimeException e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /**
+     * Links a function of the OpenBLAS that was loaded here. A lookup among all libraries of the class loader, which is what
+     * generated bindings use, may find the name in a copy that another library of the program brought.
+     */
+    static MethodHandle openBlas(String function, FunctionDescriptor descriptor) {
+        var address = SymbolLookup.libraryLookup(openBlas, Arena.global())
+                .find(function)
+                .orElseThrow(() -> new NativeException(
+                        openBlas + " has no function " + function + ": it is of another version than the bindings."));
+        return Linker.nativeLinker().downcallHandle(address, descriptor);
     }
 
     /** The digest that a file of OpenBLAS must have. */

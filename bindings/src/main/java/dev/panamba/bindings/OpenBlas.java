@@ -10,7 +10,6 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG;
 
 import dev.panamba.bindings.openblas.cblas_h;
 import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
@@ -25,23 +24,26 @@ public final class OpenBlas {
         Natives.load();
     }
 
-    private static final MethodHandle SGEMM = gemm(cblas_h.cblas_sgemm$address(), JAVA_FLOAT);
+    private static final MethodHandle SGEMM = gemm("cblas_sgemm", JAVA_FLOAT);
 
-    /** Linked at the first use: only gradient checks compute in double precision. */
+    // Holders: what a program does not use is not linked.
+    private static final class Segments {
+        static final MethodHandle SGEMM = Natives.openBlas("cblas_sgemm", cblas_h.cblas_sgemm$descriptor());
+    }
+
     private static final class DoublePrecision {
-        static final MethodHandle GEMM = gemm(cblas_h.cblas_dgemm$address(), JAVA_DOUBLE);
+        static final MethodHandle GEMM = gemm("cblas_dgemm", JAVA_DOUBLE);
     }
 
     private OpenBlas() {}
 
-    /** As jextract links it, with addresses for segments. */
-    private static MethodHandle gemm(MemorySegment function, ValueLayout real) {
-        return Linker.nativeLinker()
-                .downcallHandle(
-                        function,
-                        FunctionDescriptor.ofVoid(
-                                JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, real, JAVA_LONG, JAVA_INT,
-                                JAVA_LONG, JAVA_INT, real, JAVA_LONG, JAVA_INT));
+    /** As jextract describes it, with addresses for segments. */
+    private static MethodHandle gemm(String function, ValueLayout real) {
+        return Natives.openBlas(
+                function,
+                FunctionDescriptor.ofVoid(
+                        JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_INT, real, JAVA_LONG, JAVA_INT,
+                        JAVA_LONG, JAVA_INT, real, JAVA_LONG, JAVA_INT));
     }
 
     /**
@@ -75,8 +77,27 @@ public final class OpenBlas {
             float beta,
             MemorySegment c,
             int ldc) {
-        cblas_h.cblas_sgemm(
-                CblasRowMajor(), transpose(transA), transpose(transB), m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+        try {
+            Segments.SGEMM.invokeExact(
+                    CblasRowMajor(),
+                    transpose(transA),
+                    transpose(transB),
+                    m,
+                    n,
+                    k,
+                    alpha,
+                    a,
+                    lda,
+                    b,
+                    ldb,
+                    beta,
+                    c,
+                    ldc);
+        } catch (Error | RuntimeException e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new AssertionError(e);
+        }
     }
 
     /**
@@ -191,17 +212,34 @@ public final class OpenBlas {
 
     /** {@return how OpenBLAS was built: version, threading, largest thread count} */
     public static String config() {
-        return cblas_h.openblas_get_config().getString(0);
+        return text("openblas_get_config", cblas_h.openblas_get_config$descriptor());
     }
 
     /** {@return the family of CPU kernels that OpenBLAS chose, for instance {@code SkylakeX}} */
     public static String core() {
-        return cblas_h.openblas_get_corename().getString(0);
+        return text("openblas_get_corename", cblas_h.openblas_get_corename$descriptor());
     }
 
     /** {@return the threads of OpenBLAS's own pool: always 1, the engine's team is the only pool} */
     public static int threads() {
-        return cblas_h.openblas_get_num_threads();
+        try {
+            return (int) Natives.openBlas("openblas_get_num_threads", cblas_h.openblas_get_num_threads$descriptor())
+                    .invokeExact();
+        } catch (Error | RuntimeException e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    private static String text(String function, FunctionDescriptor descriptor) {
+        try {
+            return ((MemorySegment) Natives.openBlas(function, descriptor).invokeExact()).getString(0);
+        } catch (Error | RuntimeException e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new AssertionError(e);
+        }
     }
 
     private static int transpose(boolean transposed) {

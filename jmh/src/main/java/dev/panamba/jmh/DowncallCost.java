@@ -2,12 +2,14 @@ package dev.panamba.jmh;
 
 import dev.panamba.bindings.Kernels;
 import dev.panamba.bindings.OpenBlas;
+import dev.panamba.bindings.kernels.panamba_h;
 import dev.panamba.bindings.kernels.pb_add_args;
+import dev.panamba.bindings.openblas.cblas_h;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.concurrent.TimeUnit;
 import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.openblas.global.openblas_full;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
@@ -19,90 +21,221 @@ import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 import org.openjdk.jmh.annotations.TearDown;
+import org.openjdk.jmh.annotations.Threads;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * What does it cost to call C? The same OpenBLAS symbol through FFM and through JavaCPP's JNI, at sizes where the call is all
- * there is; segments of the global scope against those of a shared arena, whose liveness every call counts in and out. The
- * control is the size: from 1 to 4 the arithmetic grows 64-fold, and what grows with it is not the call.
+ * What does it cost to cross from Java to C?
+ *
+ * <p>The same functions of the same OpenBLAS are called through FFM and through JNI (JavaCPP): one without arguments, and a
+ * product that is too small to matter. Then one of Panamba's kernels with no work to do, by the kind of arena that its argument
+ * block lives in: FFM counts threads in and out of a shared arena, checks a confined one's thread, and trusts a bare address.
+ *
+ * <p>Controls: an empty method; ten calls, which must cost ten times one.
+ *
+ * <p>Learnt: the crossing itself costs the same both ways, about 11 ns here; JNI's products cost 9 ns more, presumably what
+ * JavaCPP pays to look into its pointers. One handle for all kernels is as fast as one for each. A block in a shared arena
+ * costs 16 ns more, and 140 ns more as soon as two threads call at once: that is why the engine passes bare addresses.
  */
-@State(Scope.Thread)
 @BenchmarkMode(Mode.AverageTime)
 @OutputTimeUnit(TimeUnit.NANOSECONDS)
-@Warmup(iterations = 5, time = 500, timeUnit = TimeUnit.MILLISECONDS)
+@State(Scope.Benchmark)
+@Fork(value = 2, jvmArgsAppend = "--enable-native-access=ALL-UNNAMED")
+@Warmup(iterations = 5, time = 1, timeUnit = TimeUnit.SECONDS)
 @Measurement(iterations = 10, time = 500, timeUnit = TimeUnit.MILLISECONDS)
-@Fork(value = 3, jvmArgs = "--enable-native-access=ALL-UNNAMED")
 public class DowncallCost {
-    /** Side of the matrices. */
-    @Param({"1", "4"})
-    int n;
+    private MemorySegment function;
+    private Arena shared;
+    private MemorySegment bareBlock;
+    private MemorySegment sharedBlock;
 
-    private Arena arena;
-    private MemorySegment a;
-    private MemorySegment b;
-    private MemorySegment c;
-    private MemorySegment globalA;
-    private MemorySegment globalB;
-    private MemorySegment globalC;
-    private MemorySegment kernel;
-    private MemorySegment block;
-    private FloatPointer pointerA;
-    private FloatPointer pointerB;
-    private FloatPointer pointerC;
-
-    /** Allocates the matrices. */
     @Setup
-    public void allocate() {
-        arena = Arena.ofShared();
-        a = arena.allocate(ValueLayout.JAVA_FLOAT, 16);
-        b = arena.allocate(ValueLayout.JAVA_FLOAT, 16);
-        c = arena.allocate(ValueLayout.JAVA_FLOAT, 16);
-        globalA = MemorySegment.ofAddress(a.address());
-        globalB = MemorySegment.ofAddress(b.address());
-        globalC = MemorySegment.ofAddress(c.address());
-        kernel = Kernels.f32().find("pb_add");
-        var args = pb_add_args.allocate(arena);
-        pb_add_args.y(args, c);
-        pb_add_args.a(args, a);
-        pb_add_args.b(args, b);
-        block = MemorySegment.ofAddress(args.address());
-        pointerA = new FloatPointer(16);
-        pointerB = new FloatPointer(16);
-        pointerC = new FloatPointer(16);
-        org.bytedeco.openblas.global.openblas.blas_set_num_threads(1);
+    public void load() {
+        JniTwin.load();
+        function = Kernels.f32().find("pb_add");
+        shared = Arena.ofShared();
+        sharedBlock = pb_add_args.allocate(shared);
+        bareBlock = MemorySegment.ofAddress(sharedBlock.address());
     }
 
-    /** Frees them. */
     @TearDown
-    public void free() {
-        arena.close();
-        pointerA.close();
-        pointerB.close();
-        pointerC.close();
+    public void close() {
+        shared.close();
     }
 
-    /** sgemm through FFM, segments of a shared arena. */
-    @Benchmark
-    public void ffmSharedArena() {
-        OpenBlas.sgemm(false, false, n, n, n, 1, a, n, b, n, 0, c, n);
+    /** A block that only its thread may touch. */
+    @State(Scope.Thread)
+    public static class Confined {
+        private Arena arena;
+        private MemorySegment block;
+
+        @Setup
+        public void allocate() {
+            arena = Arena.ofConfined();
+            block = pb_add_args.allocate(arena);
+        }
+
+        @TearDown
+        public void close() {
+            arena.close();
+        }
     }
 
-    /** sgemm through FFM, bare addresses: what the engine does. */
-    @Benchmark
-    public void ffmGlobalScope() {
-        OpenBlas.sgemm(false, false, n, n, n, 1, globalA, n, globalB, n, 0, globalC, n);
+    /** Matrices that every way of calling shares. */
+    @State(Scope.Benchmark)
+    public static class Matrices {
+        @Param({"1", "4"})
+        int size;
+
+        private Arena arena;
+        private MemorySegment a;
+        private MemorySegment b;
+        private MemorySegment c;
+        private MemorySegment bareA;
+        private MemorySegment bareB;
+        private MemorySegment bareC;
+        private FloatPointer jniA;
+        private FloatPointer jniB;
+        private FloatPointer jniC;
+
+        @Setup
+        public void fill() {
+            arena = Arena.ofShared();
+            a = Numbers.offHeap(arena, Numbers.random(1, size * size, -1, 1));
+            b = Numbers.offHeap(arena, Numbers.random(2, size * size, -1, 1));
+            c = Numbers.zeros(arena, size * size);
+            bareA = MemorySegment.ofAddress(a.address());
+            bareB = MemorySegment.ofAddress(b.address());
+            bareC = MemorySegment.ofAddress(c.address());
+            jniA = JniTwin.pointer(a);
+            jniB = JniTwin.pointer(b);
+            jniC = JniTwin.pointer(c);
+        }
+
+        @TearDown
+        public void close() {
+            arena.close();
+        }
     }
 
-    /** sgemm through JavaCPP. */
     @Benchmark
-    public void jni() {
-        org.bytedeco.openblas.global.openblas.cblas_sgemm(
-                101, 111, 111, n, n, n, 1, pointerA, n, pointerB, n, 0, pointerC, n);
+    public void controlEmpty() {}
+
+    @Benchmark
+    public void controlTenKernelsBareAddress() {
+        for (int i = 0; i < 10; i++) {
+            Kernels.call(function, bareBlock, 0, 0);
+        }
     }
 
-    /** A kernel of ours over n elements: one pointer to its block, whatever the number of arguments. */
     @Benchmark
-    public void kernel() {
-        Kernels.call(kernel, block, 0, n);
+    public int noArgumentsFfm() {
+        return cblas_h.openblas_get_num_threads();
+    }
+
+    @Benchmark
+    public int noArgumentsJni() {
+        return openblas_full.openblas_get_num_threads();
+    }
+
+    /** As the engine calls it: the addresses are numbers, so there is no segment that could become garbage. */
+    @Benchmark
+    public void sgemmFaceNumbers(Matrices m) {
+        OpenBlas.sgemm(
+                false,
+                false,
+                m.size,
+                m.size,
+                m.size,
+                1,
+                m.bareA.address(),
+                m.size,
+                m.bareB.address(),
+                m.size,
+                0,
+                m.bareC.address(),
+                m.size);
+    }
+
+    @Benchmark
+    public void sgemmFaceBareAddress(Matrices m) {
+        OpenBlas.sgemm(false, false, m.size, m.size, m.size, 1, m.bareA, m.size, m.bareB, m.size, 0, m.bareC, m.size);
+    }
+
+    @Benchmark
+    public void sgemmGeneratedBareAddress(Matrices m) {
+        cblas_h.cblas_sgemm(
+                cblas_h.CblasRowMajor(),
+                cblas_h.CblasNoTrans(),
+                cblas_h.CblasNoTrans(),
+                m.size,
+                m.size,
+                m.size,
+                1,
+                m.bareA,
+                m.size,
+                m.bareB,
+                m.size,
+                0,
+                m.bareC,
+                m.size);
+    }
+
+    @Benchmark
+    public void sgemmFaceSharedArena(Matrices m) {
+        OpenBlas.sgemm(false, false, m.size, m.size, m.size, 1, m.a, m.size, m.b, m.size, 0, m.c, m.size);
+    }
+
+    @Benchmark
+    public void sgemmJni(Matrices m) {
+        openblas_full.cblas_sgemm(
+                openblas_full.CblasRowMajor,
+                openblas_full.CblasNoTrans,
+                openblas_full.CblasNoTrans,
+                m.size,
+                m.size,
+                m.size,
+                1,
+                m.jniA,
+                m.size,
+                m.jniB,
+                m.size,
+                0,
+                m.jniC,
+                m.size);
+    }
+
+    /** As the engine calls it: one handle for all kernels, the function's address and the block are arguments. */
+    @Benchmark
+    public void kernelBareAddress() {
+        Kernels.call(function, bareBlock, 0, 0);
+    }
+
+    /** As jextract would have it: a handle for each function, bound to its address. */
+    @Benchmark
+    public int kernelGeneratedBareAddress() {
+        return panamba_h.pb_add(bareBlock, 0, 0);
+    }
+
+    @Benchmark
+    public void kernelConfinedArena(Confined confined) {
+        Kernels.call(function, confined.block, 0, 0);
+    }
+
+    @Benchmark
+    public void kernelSharedArena() {
+        Kernels.call(function, sharedBlock, 0, 0);
+    }
+
+    @Benchmark
+    @Threads(2)
+    public void kernelBareAddressTwoThreads() {
+        Kernels.call(function, bareBlock, 0, 0);
+    }
+
+    @Benchmark
+    @Threads(2)
+    public void kernelSharedArenaTwoThreads() {
+        Kernels.call(function, sharedBlock, 0, 0);
     }
 }

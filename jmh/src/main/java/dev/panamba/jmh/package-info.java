@@ -1,5 +1,5 @@
 /**
- * The performance study: one question a class, every answer beside a control in the same class. {@code README.md} in this
- * module has the questions, how to run them, and the numbers.
+ * The performance study. One question a file; every class has a control, without which its numbers would mean nothing; what was
+ * learnt stands in the class's documentation, the numbers in {@code jmh/README.md}.
  */
 package dev.panamba.jmh;
