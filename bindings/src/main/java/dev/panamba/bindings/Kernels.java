@@ -70,10 +70,8 @@ public final class Kernels {
         int code;
         try {
             code = (int) KERNEL.invokeExact(function, args, begin, end);
-        } catch (Error | RuntimeException e) {
-            throw e;
         } catch (Throwable e) {
-            throw new AssertionError(e);
+            throw NativeException.unexpected(e);
         }
         if (code != 0) {
             throw new NativeException(refusal(code));
@@ -122,10 +120,8 @@ public final class Kernels {
             int actual;
             try {
                 actual = (int) NUMBER.invokeExact(find(function));
-            } catch (Error | RuntimeException e) {
-                throw e;
             } catch (Throwable e) {
-                throw new AssertionError(e);
+                throw NativeException.unexpected(e);
             }
             if (actual != expected) {
                 throw new NativeException(

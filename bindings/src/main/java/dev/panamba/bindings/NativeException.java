@@ -11,4 +11,13 @@ public final class NativeException extends IllegalStateException {
     NativeException(String message, Throwable cause) {
         super(message, cause);
     }
+
+    /** MethodHandle declares Throwable; what arrives is a refusal of ours, or a segment that its arena refuses. */
+    static AssertionError unexpected(Throwable e) {
+        switch (e) {
+            case RuntimeException exception -> throw exception;
+            case Error error -> throw error;
+            default -> throw new AssertionError(e);
+        }
+    }
 }

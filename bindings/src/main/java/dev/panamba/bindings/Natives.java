@@ -89,10 +89,8 @@ public final class Natives {
         try {
             openBlas("openblas_set_num_threads", cblas_h.openblas_set_num_threads$descriptor())
                     .invokeExact(1);
-        } catch (Error | RuntimeException e) {
-            throw e;
         } catch (Throwable e) {
-            throw new AssertionError(e);
+            throw NativeException.unexpected(e);
         }
     }
 

@@ -26,11 +26,7 @@ public final class OpenBlas {
 
     private static final MethodHandle SGEMM = gemm("cblas_sgemm", JAVA_FLOAT);
 
-    // Holders: what a program does not use is not linked.
-    private static final class Segments {
-        static final MethodHandle SGEMM = Natives.openBlas("cblas_sgemm", cblas_h.cblas_sgemm$descriptor());
-    }
-
+    /** Linked at the first use: only gradient checks compute in double precision. */
     private static final class DoublePrecision {
         static final MethodHandle GEMM = gemm("cblas_dgemm", JAVA_DOUBLE);
     }
@@ -47,63 +43,9 @@ public final class OpenBlas {
     }
 
     /**
-     * {@code c = alpha * op(a) * op(b) + beta * c} in single precision, row-major.
-     *
-     * @param transA whether {@code op(a)} is the transpose of what {@code a} holds
-     * @param transB whether {@code op(b)} is the transpose of what {@code b} holds
-     * @param m rows of {@code op(a)} and {@code c}
-     * @param n columns of {@code op(b)} and {@code c}
-     * @param k columns of {@code op(a)}, rows of {@code op(b)}
-     * @param alpha factor of the product
-     * @param a [m, k], or [k, m] where transposed
-     * @param lda distance between rows of {@code a}, in elements
-     * @param b [k, n], or [n, k] where transposed
-     * @param ldb distance between rows of {@code b}, in elements
-     * @param beta factor of what {@code c} holds; 0 overwrites it, NaN included
-     * @param c [m, n]
-     * @param ldc distance between rows of {@code c}, in elements
-     */
-    public static void sgemm(
-            boolean transA,
-            boolean transB,
-            int m,
-            int n,
-            int k,
-            float alpha,
-            MemorySegment a,
-            int lda,
-            MemorySegment b,
-            int ldb,
-            float beta,
-            MemorySegment c,
-            int ldc) {
-        try {
-            Segments.SGEMM.invokeExact(
-                    CblasRowMajor(),
-                    transpose(transA),
-                    transpose(transB),
-                    m,
-                    n,
-                    k,
-                    alpha,
-                    a,
-                    lda,
-                    b,
-                    ldb,
-                    beta,
-                    c,
-                    ldc);
-        } catch (Error | RuntimeException e) {
-            throw e;
-        } catch (Throwable e) {
-            throw new AssertionError(e);
-        }
-    }
-
-    /**
-     * {@link #sgemm(boolean, boolean, int, int, int, float, MemorySegment, int, MemorySegment, int, float, MemorySegment, int)
-     * sgemm} on addresses, for callers that compute where parts of matrices start: no segments, so nothing to allocate. What
-     * stands there must be alive and of the sizes that the numbers say.
+     * {@code c = alpha * op(a) * op(b) + beta * c} in single precision, row-major, on addresses: callers compute where parts of
+     * matrices start, and no segment means nothing to allocate. What stands there must be alive and of the sizes that the
+     * numbers say.
      *
      * @param transA whether {@code op(a)} is the transpose of what {@code a} holds
      * @param transB whether {@code op(b)} is the transpose of what {@code b} holds
@@ -149,15 +91,13 @@ public final class OpenBlas {
                     beta,
                     c,
                     ldc);
-        } catch (Error | RuntimeException e) {
-            throw e;
         } catch (Throwable e) {
-            throw new AssertionError(e);
+            throw NativeException.unexpected(e);
         }
     }
 
     /**
-     * {@link #sgemm(boolean, boolean, int, int, int, float, long, int, long, int, float, long, int) sgemm} in double precision.
+     * {@link #sgemm} in double precision.
      *
      * @param transA whether {@code op(a)} is the transpose of what {@code a} holds
      * @param transB whether {@code op(b)} is the transpose of what {@code b} holds
@@ -203,10 +143,8 @@ public final class OpenBlas {
                     beta,
                     c,
                     ldc);
-        } catch (Error | RuntimeException e) {
-            throw e;
         } catch (Throwable e) {
-            throw new AssertionError(e);
+            throw NativeException.unexpected(e);
         }
     }
 
@@ -225,20 +163,16 @@ public final class OpenBlas {
         try {
             return (int) Natives.openBlas("openblas_get_num_threads", cblas_h.openblas_get_num_threads$descriptor())
                     .invokeExact();
-        } catch (Error | RuntimeException e) {
-            throw e;
         } catch (Throwable e) {
-            throw new AssertionError(e);
+            throw NativeException.unexpected(e);
         }
     }
 
     private static String text(String function, FunctionDescriptor descriptor) {
         try {
             return ((MemorySegment) Natives.openBlas(function, descriptor).invokeExact()).getString(0);
-        } catch (Error | RuntimeException e) {
-            throw e;
         } catch (Throwable e) {
-            throw new AssertionError(e);
+            throw NativeException.unexpected(e);
         }
     }
 

@@ -70,7 +70,7 @@ public final class Posix {
             }
             return address.reinterpret(bytes, owner, Posix::unmap);
         } catch (Throwable e) {
-            throw unexpected(e);
+            throw NativeException.unexpected(e);
         }
     }
 
@@ -81,7 +81,7 @@ public final class Posix {
                 throw failure("munmap", memory, memory.byteSize(), state);
             }
         } catch (Throwable e) {
-            throw unexpected(e);
+            throw NativeException.unexpected(e);
         }
     }
 
@@ -98,7 +98,7 @@ public final class Posix {
                 throw failure("mprotect", pages, pages.byteSize(), state);
             }
         } catch (Throwable e) {
-            throw unexpected(e);
+            throw NativeException.unexpected(e);
         }
     }
 
@@ -112,7 +112,7 @@ public final class Posix {
         try (var arena = Arena.ofConfined()) {
             return (int) MADVISE.invokeExact(arena.allocate(STATE), pages, pages.byteSize(), MADV_HUGEPAGE) == 0;
         } catch (Throwable e) {
-            throw unexpected(e);
+            throw NativeException.unexpected(e);
         }
     }
 
@@ -120,7 +120,7 @@ public final class Posix {
         try (var arena = Arena.ofConfined()) {
             return (long) SYSCONF.invokeExact(arena.allocate(STATE), name);
         } catch (Throwable e) {
-            throw unexpected(e);
+            throw NativeException.unexpected(e);
         }
     }
 
@@ -140,14 +140,5 @@ public final class Posix {
                 memory.address(),
                 errno,
                 errno == ENOMEM ? ", out of memory" : ""));
-    }
-
-    // MethodHandle declares Throwable; what arrives is a failure above or a segment that its arena refuses.
-    private static AssertionError unexpected(Throwable e) {
-        switch (e) {
-            case RuntimeException exception -> throw exception;
-            case Error error -> throw error;
-            default -> throw new AssertionError(e);
-        }
     }
 }

@@ -163,6 +163,7 @@ final class BenchCommand implements Callable<Integer> {
             values[i] = tokensPerSecond.applyAsDouble(i);
         }
         Arrays.sort(values);
+        var median = (values[(reps - 1) / 2] + values[reps / 2]) / 2;
         var model = source.model == null ? source.preset : source.model.toString();
         if (json) {
             var fields = new LinkedHashMap<String, Object>();
@@ -173,7 +174,7 @@ final class BenchCommand implements Callable<Integer> {
             fields.put("threads", threads);
             fields.put("batch", batch);
             fields.put("context", context);
-            fields.put("value", values[reps / 2]);
+            fields.put("value", median);
             fields.put("min", values[0]);
             fields.put("max", values[reps - 1]);
             fields.put("reps", reps);
@@ -182,16 +183,7 @@ final class BenchCommand implements Callable<Integer> {
         } else {
             System.out.printf(
                     "%-8s %s, %d x %d, %d threads: %,.0f tokens/s [%,.0f - %,.0f], median of %d; peak memory %,d MiB%n",
-                    name,
-                    model,
-                    batch,
-                    context,
-                    threads,
-                    values[reps / 2],
-                    values[0],
-                    values[reps - 1],
-                    reps,
-                    peakMebibytes());
+                    name, model, batch, context, threads, median, values[0], values[reps - 1], reps, peakMebibytes());
         }
     }
 

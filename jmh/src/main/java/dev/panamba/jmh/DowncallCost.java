@@ -140,7 +140,7 @@ public class DowncallCost {
 
     /** As the engine calls it: the addresses are numbers, so there is no segment that could become garbage. */
     @Benchmark
-    public void sgemmFaceNumbers(Matrices m) {
+    public void sgemmFace(Matrices m) {
         OpenBlas.sgemm(
                 false,
                 false,
@@ -158,32 +158,31 @@ public class DowncallCost {
     }
 
     @Benchmark
-    public void sgemmFaceBareAddress(Matrices m) {
-        OpenBlas.sgemm(false, false, m.size, m.size, m.size, 1, m.bareA, m.size, m.bareB, m.size, 0, m.bareC, m.size);
+    public void sgemmGeneratedBareAddress(Matrices m) {
+        generated(m.size, m.bareA, m.bareB, m.bareC);
     }
 
     @Benchmark
-    public void sgemmGeneratedBareAddress(Matrices m) {
+    public void sgemmGeneratedSharedArena(Matrices m) {
+        generated(m.size, m.a, m.b, m.c);
+    }
+
+    private static void generated(int n, MemorySegment a, MemorySegment b, MemorySegment c) {
         cblas_h.cblas_sgemm(
                 cblas_h.CblasRowMajor(),
                 cblas_h.CblasNoTrans(),
                 cblas_h.CblasNoTrans(),
-                m.size,
-                m.size,
-                m.size,
+                n,
+                n,
+                n,
                 1,
-                m.bareA,
-                m.size,
-                m.bareB,
-                m.size,
+                a,
+                n,
+                b,
+                n,
                 0,
-                m.bareC,
-                m.size);
-    }
-
-    @Benchmark
-    public void sgemmFaceSharedArena(Matrices m) {
-        OpenBlas.sgemm(false, false, m.size, m.size, m.size, 1, m.a, m.size, m.b, m.size, 0, m.c, m.size);
+                c,
+                n);
     }
 
     @Benchmark

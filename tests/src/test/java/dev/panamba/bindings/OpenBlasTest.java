@@ -3,6 +3,7 @@ package dev.panamba.bindings;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
+import dev.panamba.bindings.openblas.cblas_h;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.SplittableRandom;
@@ -55,9 +56,11 @@ class OpenBlasTest {
                 }
             }
             var d = arena.allocate(JAVA_FLOAT, (long) m * n).copyFrom(c);
-            OpenBlas.sgemm(transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, c, n);
+            int opA = transA ? cblas_h.CblasTrans() : cblas_h.CblasNoTrans();
+            int opB = transB ? cblas_h.CblasTrans() : cblas_h.CblasNoTrans();
+            cblas_h.cblas_sgemm(cblas_h.CblasRowMajor(), opA, opB, m, n, k, alpha, a, lda, b, ldb, beta, c, n);
             OpenBlas.sgemm(transA, transB, m, n, k, alpha, a.address(), lda, b.address(), ldb, beta, d.address(), n);
-            assertEquals(-1, c.mismatch(d), "by segment and by address");
+            assertEquals(-1, c.mismatch(d), "the generated binding and the face");
             for (int i = 0; i < m * n; i++) {
                 assertEquals(expected[i], c.getAtIndex(JAVA_FLOAT, i), 1e-5, "m " + m + " n " + n + " k " + k);
             }

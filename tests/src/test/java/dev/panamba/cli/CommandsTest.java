@@ -445,4 +445,23 @@ class CommandsTest {
         }
         assertArrayEquals(new String[] {outputs[0], outputs[0], outputs[0]}, outputs);
     }
+
+    @Test
+    void benchGivesAMedianOfEachThingItMeasures() {
+        var measured = Line.run(
+                "bench", "--preset", "tiny-mamba", "--batch", 1, "--context", 16, "--tokens", 4, "--reps", 2, "--json");
+        assertEquals(0, measured.exit(), measured.err());
+        assertEquals(
+                List.of("train", "prefill", "decode"),
+                measured.json().stream()
+                        .map(line -> line.path("what").asString())
+                        .toList());
+        for (var line : measured.json()) {
+            double least = line.path("min").asDouble();
+            double most = line.path("max").asDouble();
+            assertTrue(least > 0 && least <= most, line.toString());
+            // Of two repetitions neither is the median.
+            assertEquals((least + most) / 2, line.path("value").asDouble(), 1e-6 * most, line.toString());
+        }
+    }
 }
