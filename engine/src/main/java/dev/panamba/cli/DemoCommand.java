@@ -168,7 +168,7 @@ final class DemoCommand implements Callable<Integer> {
         double before;
         double after;
         try (var team = new Team(threads);
-                var evaluation = new Evaluation(weights, options.context(), team)) {
+                var evaluation = new Evaluation(weights, options.context(), team, Placement.PACKED)) {
             before = evaluation.measure(held, Long.MAX_VALUE).natsPerToken();
             try (var trainer = new Trainer(weights, options, team, Placement.PACKED);
                     var progress = new Progress(0, options.steps(), true)) {

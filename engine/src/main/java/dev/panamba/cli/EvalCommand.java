@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code panamba eval}. */
@@ -32,6 +33,9 @@ final class EvalCommand implements Callable<Integer> {
     @Option(names = "--threads", description = "Default: all cores.")
     private int threads = Runtime.getRuntime().availableProcessors();
 
+    @Mixin
+    private FiniteOption finite = new FiniteOption();
+
     @Option(names = "--json", description = "Print one JSON object.")
     private boolean json;
 
@@ -49,7 +53,8 @@ final class EvalCommand implements Callable<Integer> {
             try (var tokens = TokenFile.open(file);
                     var weights = ModelFiles.weights(model, false);
                     var team = new Team(threads);
-                    var evaluation = new Evaluation(weights, Math.min(context, config.longest()), team)) {
+                    var evaluation =
+                            new Evaluation(weights, Math.min(context, config.longest()), team, finite.placement())) {
                 report(evaluation.measure(tokens, Long.MAX_VALUE), (double) summary.bytes() / tokens.length());
             }
         } finally {

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code panamba logits}. */
@@ -30,11 +31,14 @@ final class LogitsCommand implements Callable<Integer> {
     @Option(names = "--threads", description = "Default: all cores.")
     private int threads = Runtime.getRuntime().availableProcessors();
 
+    @Mixin
+    private FiniteOption finite = new FiniteOption();
+
     @Override
     public Integer call() throws IOException {
         try (var weights = ModelFiles.weights(model, false);
                 var team = new Team(threads);
-                var logits = new Logits(weights, tokens, team)) {
+                var logits = new Logits(weights, tokens, team, finite.placement())) {
             AtomicFiles.file(out, channel -> SafeTensors.write(channel, Map.of(), List.of(logits.tensor())));
         }
         System.err.println("wrote " + out);

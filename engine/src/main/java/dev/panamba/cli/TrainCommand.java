@@ -2,7 +2,6 @@ package dev.panamba.cli;
 
 import dev.panamba.graph.Team;
 import dev.panamba.io.AtomicFiles;
-import dev.panamba.memory.Placement;
 import dev.panamba.model.Config;
 import dev.panamba.model.ModelFiles;
 import dev.panamba.model.Presets;
@@ -94,6 +93,9 @@ final class TrainCommand implements Callable<Integer> {
     @Option(names = "--threads", description = "Default: all cores.")
     private int threads = Runtime.getRuntime().availableProcessors();
 
+    @Mixin
+    private FiniteOption finite = new FiniteOption();
+
     @Option(names = "--json", description = "Print the metrics of each step as a line on stdout.")
     private boolean json;
 
@@ -138,8 +140,9 @@ final class TrainCommand implements Callable<Integer> {
                         ? ModelFiles.weights(from, false)
                         : Weights.random(preset.config(), options.seed());
                 var team = new Team(threads);
-                var trainer = new Trainer(weights, options, team, Placement.PACKED);
-                var evaluation = held == null ? null : new Evaluation(weights, options.context(), team)) {
+                var trainer = new Trainer(weights, options, team, finite.placement());
+                var evaluation =
+                        held == null ? null : new Evaluation(weights, options.context(), team, finite.placement())) {
             if (resume) {
                 checkpoint.get().restore(trainer);
             }

@@ -70,7 +70,10 @@ public final class Executable implements AutoCloseable, Team.Work {
             var steps = new ArrayList<Step>();
             for (int i = 0; i < program.ops().size(); i++) {
                 steps.addAll(lowering.lower(program.ops().get(i)));
-                if (placement == Placement.POISON) {
+                if (placement == Placement.CHECKED) {
+                    steps.addAll(new FiniteChecks(memory, program).behind(i));
+                }
+                if (placement == Placement.POISON || placement == Placement.CHECKED) {
                     for (var dead : plan.deaths().getOrDefault(i, List.of())) {
                         steps.add(new Step.Poison(memory.segment(dead), dead.type()));
                     }

@@ -37,7 +37,10 @@ public record Plan(Map<Value, Extent> where, Map<Integer, List<Value>> deaths, l
      * @return the plan
      */
     public static Plan of(Program program, Placement placement) {
-        var shares = placement == Placement.PACKED || placement == Placement.POISON;
+        var shares = switch (placement) {
+            case PACKED, POISON, CHECKED -> true;
+            case SPREAD, GUARDED -> false;
+        };
         var lives = lives(program, shares);
         var intervals = lives.stream()
                 .map(life -> new Interval(

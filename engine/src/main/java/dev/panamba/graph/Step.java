@@ -5,6 +5,7 @@ import dev.panamba.bindings.OpenBlas;
 import dev.panamba.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Map;
 
 /** A bound op, or a part of one: run by all workers at once, each its share, with a barrier behind it. */
 sealed interface Step {
@@ -61,6 +62,28 @@ sealed interface Step {
                     case F64 -> memory.setAtIndex(ValueLayout.JAVA_DOUBLE_UNALIGNED, i, Double.NaN);
                     default -> memory.setAtIndex(ValueLayout.JAVA_INT_UNALIGNED, i, Integer.MIN_VALUE);
                 }
+            }
+        }
+    }
+
+    /**
+     * Refuses a result that is not finite.
+     *
+     * @param op who made it
+     * @param value the result, or a window
+     * @param memory of the whole value
+     * @param parameters that the op read
+     * @param offset I32 [X + 1] whose last entry counts the rows that hold something, or null for all
+     */
+    record Finite(
+            String op, Value value, MemorySegment memory, Map<Value, MemorySegment> parameters, MemorySegment offset)
+            implements Step {
+        @Override
+        public void run(int worker, int workers) {
+            // One worker alone finds the same place at every number of them.
+            if (worker == 0) {
+                var rows = offset == null ? value.rows() : first(offset, offset.byteSize() / Integer.BYTES - 1);
+                FiniteChecks.check(op, value, memory, parameters, rows);
             }
         }
     }

@@ -33,7 +33,7 @@ public final class SessionFile {
                 "position",
                 String.valueOf(snapshot.position()),
                 "config",
-                ConfigFile.write(snapshot.config()).toString());
+                ConfigFile.write(snapshot.config(), DType.F32).toString());
         var data = snapshot.bytes();
         var tensor = new Tensor(STATE, DType.F32, Shape.of(data.byteSize() / Float.BYTES), data);
         AtomicFiles.file(file, channel -> SafeTensors.write(channel, metadata, List.of(tensor)));
@@ -57,7 +57,7 @@ public final class SessionFile {
                     || !metadata.getOrDefault("position", "").matches("\\d{1,9}")) {
                 throw new IOException(file + " holds no session of this version of Panamba.");
             }
-            if (!ConfigFile.write(config).toString().equals(metadata.get("config"))) {
+            if (!ConfigFile.write(config, DType.F32).toString().equals(metadata.get("config"))) {
                 throw new IOException(file + " holds a session of another model than this one.");
             }
             int position = Integer.parseInt(metadata.get("position"));

@@ -8,7 +8,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 
-/** Float types of files, as F32. */
+/** F32 from and to the float types of files. */
 final class Floats {
     private Floats() {}
 
@@ -35,5 +35,24 @@ final class Floats {
                         case I64, I32, I16, I8, U8, BOOL -> throw new IllegalStateException(type.name());
                     });
         }
+    }
+
+    /** Fills what remains in a little-endian buffer; to the nearest, ties to even. */
+    static void narrow(MemorySegment from, DType type, ByteBuffer to) {
+        for (long i = 0; to.hasRemaining(); i++) {
+            var x = from.getAtIndex(JAVA_FLOAT_UNALIGNED, i);
+            to.putShort(
+                    switch (type) {
+                        case BF16 -> bf16(x);
+                        case F16 -> Float.floatToFloat16(x);
+                        case F64, F32, I64, I32, I16, I8, U8, BOOL -> throw new IllegalStateException(type.name());
+                    });
+        }
+    }
+
+    private static short bf16(float x) {
+        int bits = Float.floatToRawIntBits(x);
+        // A NaN keeps a bit of its payload, or it would become an infinity.
+        return (short) (Float.isNaN(x) ? bits >>> 16 | 0x40 : bits + 0x7FFF + (bits >>> 16 & 1) >>> 16);
     }
 }

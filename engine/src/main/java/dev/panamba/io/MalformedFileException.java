@@ -60,7 +60,9 @@ public final class MalformedFileException extends IOException {
         /** An index is no index. */
         BAD_INDEX("is no index of weight files"),
         /** An index names something that is no weight file in its directory. */
-        SHARD_OUTSIDE("names what is no .safetensors file in its own directory");
+        SHARD_OUTSIDE("names what is no .safetensors file in its own directory"),
+        /** An index and its shards do not name the same tensors in the same files. */
+        SHARDS_DIFFER("does not agree with its shards");
 
         private final String sentence;
 

@@ -69,6 +69,15 @@ public final class SafeTensors implements AutoCloseable {
     }
 
     /**
+     * Where it is.
+     *
+     * @return the file
+     */
+    public Path path() {
+        return file;
+    }
+
+    /**
      * What the file says of itself.
      *
      * @return texts by name
@@ -140,6 +149,20 @@ public final class SafeTensors implements AutoCloseable {
                 .asSlice(header.dataStart());
     }
 
+    boolean sameBytes(Entry tensor, SafeTensors other, Entry otherTensor) throws IOException {
+        var a = ByteBuffer.allocateDirect(PART);
+        var b = ByteBuffer.allocateDirect(PART);
+        for (long at = 0; at < tensor.end() - tensor.begin(); at += PART) {
+            int count = (int) Math.min(PART, tensor.end() - tensor.begin() - at);
+            fill(a.clear().limit(count), header.dataStart() + tensor.begin() + at);
+            other.fill(b.clear().limit(count), other.header.dataStart() + otherTensor.begin() + at);
+            if (!a.flip().equals(b.flip())) {
+                return false;
+            }
+        }
+        return true;
+    }
+
     private int fill(ByteBuffer part, long at) throws IOException {
         int wanted = part.remaining();
         while (part.hasRemaining()) {
@@ -172,6 +195,20 @@ public final class SafeTensors implements AutoCloseable {
      */
     public static void write(FileChannel channel, Map<String, String> metadata, List<Tensor> tensors)
             throws IOException {
+        write(channel, metadata, tensors, DType.F32);
+    }
+
+    /**
+     * Writes tensors into a channel, in the given order.
+     *
+     * @param channel an empty file
+     * @param metadata texts by name
+     * @param tensors what to write
+     * @param floats what F32 tensors become, rounded to the nearest: F32, BF16 or F16
+     * @throws IOException if it cannot be written
+     */
+    public static void write(FileChannel channel, Map<String, String> metadata, List<Tensor> tensors, DType floats)
+            throws IOException {
         var json = new LinkedHashMap<String, Object>();
         if (!metadata.isEmpty()) {
             json.put(Header.METADATA, metadata);
@@ -179,13 +216,15 @@ public final class SafeTensors implements AutoCloseable {
         long at = 0;
         for (var tensor : tensors) {
             var entry = new LinkedHashMap<String, Object>();
-            entry.put("dtype", tensor.type().name());
+            var type = tensor.type() == DType.F32 ? floats : tensor.type();
+            var end = at + Math.multiplyExact(tensor.shape().elements(), type.bytes());
+            entry.put("dtype", type.name());
             entry.put("shape", tensor.shape().dims());
-            entry.put("data_offsets", new long[] {at, at + tensor.data().byteSize()});
+            entry.put("data_offsets", new long[] {at, end});
             if (json.put(tensor.name(), entry) != null) {
                 throw new IllegalArgumentException("There are two tensors of the name " + tensor.name() + ".");
             }
-            at += tensor.data().byteSize();
+            at = end;
         }
         var text = new JsonMapper().writeValueAsString(json).getBytes(StandardCharsets.UTF_8);
         int length = Math.ceilDiv(text.length, ALIGNMENT) * ALIGNMENT;
@@ -196,10 +235,24 @@ public final class SafeTensors implements AutoCloseable {
         }
         drain(channel, header.flip());
         for (var tensor : tensors) {
+            if (tensor.type() == DType.F32 && floats != DType.F32) {
+                narrow(channel, tensor.data(), floats);
+                continue;
+            }
             for (long done = 0; done < tensor.data().byteSize(); done += 1 << 30) {
                 var part = Math.min(1 << 30, tensor.data().byteSize() - done);
                 drain(channel, tensor.data().asSlice(done, part).asByteBuffer());
             }
+        }
+    }
+
+    private static void narrow(FileChannel channel, MemorySegment data, DType type) throws IOException {
+        var buffer = ByteBuffer.allocateDirect(PART).order(ByteOrder.LITTLE_ENDIAN);
+        for (long done = 0; done < data.byteSize(); done += (long) PART / type.bytes() * Float.BYTES) {
+            var part = data.asSlice(done, Math.min((long) PART / type.bytes() * Float.BYTES, data.byteSize() - done));
+            buffer.clear().limit((int) (part.byteSize() / Float.BYTES * type.bytes()));
+            Floats.narrow(part, type, buffer);
+            drain(channel, buffer.flip());
         }
     }
 

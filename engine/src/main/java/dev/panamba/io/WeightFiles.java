@@ -25,6 +25,7 @@ import tools.jackson.databind.json.JsonMapper;
 public final class WeightFiles implements AutoCloseable {
     private static final String SINGLE = "model.safetensors";
     private static final String INDEX = "model.safetensors.index.json";
+    private static final String PICKLE = "pytorch_model.bin";
     private static final long MOST_BYTES = 64 << 20;
     private static final JsonMapper STRICT = JsonMapper.builder()
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
@@ -40,7 +41,20 @@ public final class WeightFiles implements AutoCloseable {
      * @param file open as long as the weight files are
      * @param entry its place
      */
-    public record Weight(SafeTensors file, SafeTensors.Entry entry) {}
+    public record Weight(SafeTensors file, SafeTensors.Entry entry) {
+        /**
+         * Whether two tensors are the same, byte for byte.
+         *
+         * @param other of any file
+         * @return false if type, shape or a byte differs
+         * @throws IOException if one cannot be read
+         */
+        public boolean hasBytesOf(Weight other) throws IOException {
+            return entry.type() == other.entry.type()
+                    && entry.shape().equals(other.entry.shape())
+                    && file.sameBytes(entry, other.file, other.entry);
+        }
+    }
 
     private WeightFiles() {}
 
@@ -81,6 +95,10 @@ public final class WeightFiles implements AutoCloseable {
                 weights.add(directory.resolve(SINGLE));
             } else if (Files.exists(directory.resolve(INDEX))) {
                 weights.shards(directory);
+            } else if (Files.exists(directory.resolve(PICKLE))) {
+                throw new IOException(directory.resolve(PICKLE) + " is a Python pickle, a program that Panamba does not"
+                        + " run: convert it with torch.load(..., weights_only=True) and safetensors.torch.save_file to "
+                        + SINGLE + ".");
             } else {
                 throw new NoSuchFileException(directory.resolve(SINGLE).toString());
             }
@@ -109,6 +127,19 @@ public final class WeightFiles implements AutoCloseable {
         for (var name : names) {
             add(directory.resolve(name));
         }
+        for (var entry : map.properties()) {
+            var weight = weights.get(entry.getKey());
+            var shard = entry.getValue().stringValue();
+            if (weight == null || !weight.file().path().endsWith(shard)) {
+                throw new MalformedFileException(index, Fault.SHARDS_DIFFER, entry.getKey() + " is not in " + shard);
+            }
+        }
+        for (var name : weights.keySet()) {
+            if (!map.has(name)) {
+                throw new MalformedFileException(
+                        index, Fault.SHARDS_DIFFER, name + " is in a shard and not in the index");
+            }
+        }
     }
 
     private void add(Path path) throws IOException {
@@ -118,6 +149,18 @@ public final class WeightFiles implements AutoCloseable {
             if (weights.put(entry.name(), new Weight(file, entry)) != null) {
                 throw new MalformedFileException(path, Fault.DUPLICATE_KEY, entry.name() + " is in another shard too");
             }
+        }
+    }
+
+    /**
+     * Gives a tensor the name that Panamba has for it, where the files know it by another.
+     *
+     * @param theirs a name that may be in the files
+     * @param ours the new name; if it is there too, nothing changes
+     */
+    public void rename(String theirs, String ours) {
+        if (weights.containsKey(theirs) && !weights.containsKey(ours)) {
+            weights.put(ours, weights.remove(theirs));
         }
     }
 
@@ -152,13 +195,14 @@ public final class WeightFiles implements AutoCloseable {
                 data.put(file, file.map(arena));
             }
             var segments = new LinkedHashMap<String, MemorySegment>();
-            for (var weight : weights.values()) {
+            for (var name : weights.keySet()) {
+                var weight = weights.get(name);
                 var entry = weight.entry();
                 if (entry.type() != DType.F32) {
                     throw new IOException(weight.file() + " has " + entry.name() + " as " + entry.type()
                             + ", and only F32 can be mapped: load it without --map.");
                 }
-                segments.put(entry.name(), data.get(weight.file()).asSlice(entry.begin(), entry.end() - entry.begin()));
+                segments.put(name, data.get(weight.file()).asSlice(entry.begin(), entry.end() - entry.begin()));
             }
             return new Mapping(Slab.adopt("the mapped weights", arena, MemorySegment.NULL), segments);
         } catch (IOException | RuntimeException e) {

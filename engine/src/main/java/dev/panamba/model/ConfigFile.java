@@ -9,13 +9,19 @@ import dev.panamba.model.Config.None;
 import dev.panamba.model.Config.Norm;
 import dev.panamba.model.Config.Position;
 import dev.panamba.model.Config.Switch;
+import dev.panamba.tensor.DType;
 import java.util.Locale;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
-/** {@code config.json}: Panamba's own for the paper's families, Hugging Face's for {@code model_type: mamba}. */
+/**
+ * {@code config.json}: Panamba's own for the paper's families, Hugging Face's for {@code model_type: mamba}, and the one of
+ * state-spaces/mamba, which has no model type.
+ */
 public final class ConfigFile {
+    private static final String STATE_SPACES = "state-spaces";
+
     private final JsonNode json;
 
     private ConfigFile(JsonNode json) {
@@ -31,13 +37,15 @@ public final class ConfigFile {
      */
     public static Config read(JsonNode json) {
         var file = new ConfigFile(json);
-        var type = file.text("model_type", "");
+        var type = file.text("model_type", json.has("d_model") && json.has("n_layer") ? STATE_SPACES : "");
         return switch (type) {
+            case STATE_SPACES -> file.stateSpaces();
             case "panamba" -> file.panamba();
             case "mamba" -> file.huggingFaceMamba();
             default ->
                 throw new IllegalArgumentException("model_type is \"" + type
-                        + "\"; Panamba reads \"panamba\" (its own families) and \"mamba\" (Hugging Face's).");
+                        + "\"; Panamba reads \"panamba\" (its own families), \"mamba\" (Hugging Face's),"
+                        + " and the config of state-spaces/mamba, which has d_model and n_layer.");
         };
     }
 
@@ -45,7 +53,9 @@ public final class ConfigFile {
         var family = text("family", null);
         int D = integer("hidden_size", null);
         var attention = family.startsWith("transformer");
-        Mixer mixer = attention ? new Attention(integer("num_heads", null)) : mamba(D, false, true);
+        Mixer mixer = attention
+                ? new Attention(integer("num_heads", null))
+                : mamba(D, flag("use_bias", false), flag("use_conv_bias", true));
         Mlp mlp = switch (family) {
             case "mamba" -> new None();
             case "mamba-mlp", "transformer" -> new Dense(integer("intermediate_size", null));
@@ -78,6 +88,8 @@ public final class ConfigFile {
         if (!act.equals("silu")) {
             throw new IllegalArgumentException("hidden_act is \"" + act + "\"; Panamba's Mamba has \"silu\" only.");
         }
+        // Residuals are F32 here whatever this says, and so is all that is computed.
+        flag("residual_in_fp32", true);
         return new Config(
                 integer("vocab_size", null),
                 D,
@@ -93,21 +105,64 @@ public final class ConfigFile {
                 0);
     }
 
+    /** What state-spaces/mamba's MambaLMHeadModel reads: its vocabulary is padded, and its norms have the default eps. */
+    private Config stateSpaces() {
+        int D = integer("d_model", null);
+        var layers = new ConfigFile(json.has("ssm_cfg") ? json.get("ssm_cfg") : JsonNodeFactory.instance.objectNode());
+        var layer = layers.text("layer", "Mamba1");
+        if (!layer.equals("Mamba1")) {
+            throw new IllegalArgumentException("ssm_cfg has layer \"" + layer + "\"; Panamba has \"Mamba1\" only.");
+        }
+        if (integer("d_intermediate", 0) != 0 || !json.path("attn_layer_idx").isEmpty()) {
+            throw new IllegalArgumentException(
+                    "d_intermediate or attn_layer_idx asks for layers other than Mamba's, which Panamba reads in its own"
+                            + " families only.");
+        }
+        flag("residual_in_fp32", true);
+        int multiple = integer("pad_vocab_size_multiple", 8);
+        if (multiple < 1) {
+            throw new IllegalArgumentException("pad_vocab_size_multiple is " + multiple + " and must be at least 1.");
+        }
+        long padded = Math.ceilDiv((long) integer("vocab_size", null), multiple) * multiple;
+        if (padded > Integer.MAX_VALUE) {
+            throw new IllegalArgumentException("vocab_size, padded to a multiple of " + multiple + ", is too large.");
+        }
+        return new Config(
+                (int) padded,
+                D,
+                integer("n_layer", null),
+                layers.mamba(
+                        D, "d_state", "d_conv", "dt_rank", layers.flag("bias", false), layers.flag("conv_bias", true)),
+                new None(),
+                false,
+                flag("rms_norm", true) ? Norm.RMS : Norm.LAYER,
+                1e-5,
+                true,
+                flag("tie_embeddings", true),
+                Position.NONE,
+                0);
+    }
+
     private Mamba mamba(int D, boolean projectionBias, boolean convBias) {
+        return mamba(D, "state_size", "conv_kernel", "time_step_rank", projectionBias, convBias);
+    }
+
+    private Mamba mamba(int D, String n, String k, String r, boolean projectionBias, boolean convBias) {
         // Room for the rounding of a ratio that is no binary fraction.
         int E = (int) (number("expand", 2.0) * D + 1e-6);
-        var auto = !json.has("time_step_rank") || json.get("time_step_rank").isString();
-        int R = auto ? Math.ceilDiv(D, 16) : integer("time_step_rank", null);
-        return new Mamba(E, integer("state_size", 16), integer("conv_kernel", 4), R, projectionBias, convBias);
+        var auto = !json.has(r) || json.get(r).isString() && text(r, null).equals("auto");
+        int R = auto ? Math.ceilDiv(D, 16) : integer(r, null);
+        return new Mamba(E, integer(n, 16), integer(k, 4), R, projectionBias, convBias);
     }
 
     /**
      * Writes a configuration.
      *
      * @param config any model
+     * @param floats type of the weights beside it
      * @return the file's content; Hugging Face's where the model is one of theirs
      */
-    public static ObjectNode write(Config config) {
+    public static ObjectNode write(Config config, DType floats) {
         var json = JsonNodeFactory.instance.objectNode();
         if (isHuggingFaceMamba(config)) {
             json.put("model_type", "mamba");
@@ -118,13 +173,17 @@ public final class ConfigFile {
             var mamba = (Mamba) config.mixer();
             putMamba(json, config.D(), mamba);
             json.put("intermediate_size", mamba.E());
-            json.put("use_bias", mamba.projectionBias());
-            json.put("use_conv_bias", mamba.convBias());
             json.put("hidden_act", "silu");
             json.put("layer_norm_epsilon", config.normEps());
             json.put("residual_in_fp32", true);
             json.put("tie_word_embeddings", config.tieEmbeddings());
-            json.put("dtype", "float32");
+            json.put(
+                    "dtype",
+                    switch (floats) {
+                        case BF16 -> "bfloat16";
+                        case F16 -> "float16";
+                        default -> "float32";
+                    });
             return json;
         }
         json.put("model_type", "panamba");
@@ -178,6 +237,8 @@ public final class ConfigFile {
             json.put("expand", expand);
         }
         json.put("time_step_rank", mamba.R());
+        json.put("use_bias", mamba.projectionBias());
+        json.put("use_conv_bias", mamba.convBias());
     }
 
     private int integer(String field, Integer otherwise) {

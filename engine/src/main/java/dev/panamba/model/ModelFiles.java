@@ -29,8 +29,11 @@ public final class ModelFiles {
     /** The tokenizer's file. */
     public static final String TOKENIZER = "tokenizer.json";
 
-    // What MambaForCausalLM writes for a tied model, or older versions of it wrote, beside the parameters.
-    private static final String TIED_HEAD = "lm_head.weight";
+    private static final String EMBEDDINGS = "backbone.embeddings.weight";
+    // What state-spaces/mamba calls it.
+    private static final String EMBEDDING = "backbone.embedding.weight";
+    // What state-spaces/mamba, and older versions of transformers, write for a tied model beside the parameters.
+    private static final String HEAD = "lm_head.weight";
 
     private ModelFiles() {}
 
@@ -91,12 +94,17 @@ public final class ModelFiles {
         var config = config(directory);
         var parameters = Network.parameters(config, DType.F32);
         try (var files = WeightFiles.open(directory)) {
+            files.rename(EMBEDDING, EMBEDDINGS);
             for (var parameter : parameters) {
                 check(directory, parameter, files.weights().get(parameter.name()));
             }
             for (var name : files.weights().keySet()) {
-                if (parameters.stream().noneMatch(p -> p.name().equals(name))
-                        && !(config.tieEmbeddings() && name.equals(TIED_HEAD))) {
+                if (config.tieEmbeddings() && name.equals(HEAD)) {
+                    checkTied(
+                            directory,
+                            files.weights().get(HEAD),
+                            files.weights().get(EMBEDDINGS));
+                } else if (parameters.stream().noneMatch(p -> p.name().equals(name))) {
                     throw new IOException(directory + " has weights named " + name + ", which a model of its " + CONFIG
                             + " has not.");
                 }
@@ -105,7 +113,8 @@ public final class ModelFiles {
                 return copied(config, parameters, files);
             }
             var mapping = files.map();
-            return new Weights(config, parameters, Store.mapped("the weights", mapping.slab(), mapping.segments()));
+            return new Weights(
+                    config, parameters, Store.mapped("the weights", mapping.slab(), mapping.segments()), DType.F32);
         }
     }
 
@@ -120,8 +129,21 @@ public final class ModelFiles {
         }
     }
 
+    private static void checkTied(Path directory, WeightFiles.Weight head, WeightFiles.Weight embeddings)
+            throws IOException {
+        if (!head.hasBytesOf(embeddings)) {
+            throw new IOException(directory + " has a " + HEAD + " that differs from " + EMBEDDINGS + ", and its "
+                    + CONFIG + " says that the two are tied: set tie_word_embeddings (tie_embeddings) to false there.");
+        }
+    }
+
     private static Weights copied(Config config, List<Value> parameters, WeightFiles files) throws IOException {
-        var weights = Weights.zero(config);
+        var types = parameters.stream()
+                .map(p -> files.weights().get(p.name()).entry().type())
+                .distinct()
+                .toList();
+        var half = types.size() == 1 && (types.contains(DType.BF16) || types.contains(DType.F16));
+        var weights = Weights.zero(config, half ? types.getFirst() : DType.F32);
         try {
             for (var parameter : parameters) {
                 var weight = files.weights().get(parameter.name());
@@ -138,13 +160,14 @@ public final class ModelFiles {
      * What a model's directory holds.
      *
      * @param weights the model
+     * @param floats type of the weights in the file: F32, BF16 or F16
      * @param tokenizer a {@code tokenizer.json} to copy, or null for bytes
      * @return contents by file name
      */
-    public static Map<String, Content> contents(Weights weights, Path tokenizer) {
+    public static Map<String, Content> contents(Weights weights, DType floats, Path tokenizer) {
         var files = new LinkedHashMap<String, Content>();
-        files.put(CONFIG, Content.of(ConfigFile.write(weights.config()).toPrettyString() + "\n"));
-        files.put(WEIGHTS, channel -> SafeTensors.write(channel, Map.of("format", "pt"), weights.tensors()));
+        files.put(CONFIG, Content.of(ConfigFile.write(weights.config(), floats).toPrettyString() + "\n"));
+        files.put(WEIGHTS, channel -> SafeTensors.write(channel, Map.of("format", "pt"), weights.tensors(), floats));
         if (tokenizer != null) {
             files.put(TOKENIZER, Content.copyOf(tokenizer));
         }

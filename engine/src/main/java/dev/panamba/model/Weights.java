@@ -11,22 +11,25 @@ public final class Weights implements AutoCloseable {
     private final Config config;
     private final List<Value> parameters;
     private final Store store;
+    private final DType stored;
 
-    Weights(Config config, List<Value> parameters, Store store) {
+    Weights(Config config, List<Value> parameters, Store store, DType stored) {
         this.config = config;
         this.parameters = parameters;
         this.store = store;
+        this.stored = stored;
     }
 
     /**
      * All zero.
      *
      * @param config the model
+     * @param stored type of the file that they will come from
      * @return weights in memory of their own
      */
-    static Weights zero(Config config) {
+    static Weights zero(Config config, DType stored) {
         var parameters = Network.parameters(config, DType.F32);
-        return new Weights(config, parameters, Store.allocate("the weights", parameters));
+        return new Weights(config, parameters, Store.allocate("the weights", parameters), stored);
     }
 
     /**
@@ -37,7 +40,7 @@ public final class Weights implements AutoCloseable {
      * @return weights in memory of their own
      */
     public static Weights random(Config config, long seed) {
-        var weights = zero(config);
+        var weights = zero(config, DType.F32);
         Initialisation.draw(weights.parameters, weights.store, seed);
         return weights;
     }
@@ -49,6 +52,15 @@ public final class Weights implements AutoCloseable {
      */
     public Config config() {
         return config;
+    }
+
+    /**
+     * The narrowest type that holds these weights exactly, as far as the file that they come from says.
+     *
+     * @return F32, BF16 or F16
+     */
+    public DType stored() {
+        return stored;
     }
 
     /**

@@ -140,7 +140,7 @@ public final class Checkpoint {
     public static Checkpoint save(Path training, Trainer trainer, Path tokenizer, Consumer<ObjectNode> settings)
             throws IOException {
         var checkpoint = new Checkpoint(training.resolve(PREFIX + trainer.step()), trainer.step());
-        var files = ModelFiles.contents(trainer.weights(), tokenizer);
+        var files = ModelFiles.contents(trainer.weights(), DType.F32, tokenizer);
         files.put(
                 MOMENTS,
                 channel -> SafeTensors.write(channel, Map.of(), moments(trainer.weights(), trainer.moments())));

@@ -75,8 +75,9 @@ public final class Evaluation implements AutoCloseable {
      * @param weights the model
      * @param context tokens of a window
      * @param team who works
+     * @param placement {@link Placement#PACKED} for work
      */
-    public Evaluation(Weights weights, int context, Team team) {
+    public Evaluation(Weights weights, int context, Team team, Placement placement) {
         var config = weights.config();
         if (context < 1 || context > config.longest()) {
             throw new IllegalArgumentException("A context of " + context
@@ -90,8 +91,7 @@ public final class Evaluation implements AutoCloseable {
         target = graph.input("target", DType.I32, pass.T());
         var logits = Network.head(config, pass, Network.body(config, pass, token));
         loss = graph.output(graph.crossEntropy(logits, target));
-        executable =
-                Executable.bind(graph.program(), REAL, team, Map.of(Role.PARAMETER, weights.store()), Placement.PACKED);
+        executable = Executable.bind(graph.program(), REAL, team, Map.of(Role.PARAMETER, weights.store()), placement);
     }
 
     /**

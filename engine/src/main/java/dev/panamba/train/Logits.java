@@ -27,9 +27,10 @@ public final class Logits implements AutoCloseable {
      * @param weights the model
      * @param tokens ids below the vocabulary's size, at least one
      * @param team who works
+     * @param placement {@link Placement#PACKED} for work
      * @throws IllegalArgumentException for no tokens, an id out of the vocabulary, or more than the model's positions
      */
-    public Logits(Weights weights, int[] tokens, Team team) {
+    public Logits(Weights weights, int[] tokens, Team team, Placement placement) {
         var config = weights.config();
         if (tokens.length == 0 || tokens.length > config.longest()) {
             throw new IllegalArgumentException(
@@ -45,8 +46,8 @@ public final class Logits implements AutoCloseable {
         var pass = Pass.whole(graph, 1, tokens.length, true);
         var token = graph.input("token", DType.I32, tokens.length);
         logits = graph.output(Network.head(config, pass, Network.body(config, pass, token)));
-        executable = Executable.bind(
-                graph.program(), DType.F32, team, Map.of(Role.PARAMETER, weights.store()), Placement.PACKED);
+        executable =
+                Executable.bind(graph.program(), DType.F32, team, Map.of(Role.PARAMETER, weights.store()), placement);
         MemorySegment.copy(tokens, 0, executable.at(token), JAVA_INT, 0, tokens.length);
         executable.run();
     }

@@ -16,7 +16,7 @@ import tools.jackson.databind.json.JsonMapper;
  * @param err standard error
  */
 record Line(int exit, String out, String err) {
-    /** Runs it; arguments are objects, so that paths and numbers can be given. */
+    /** Runs it; arguments are objects, so that paths and numbers can be given, or arrays of words. */
     static Line run(Object... arguments) {
         var out = new ByteArrayOutputStream();
         var err = new ByteArrayOutputStream();
@@ -25,7 +25,11 @@ record Line(int exit, String out, String err) {
         try {
             System.setOut(new PrintStream(out, true, StandardCharsets.UTF_8));
             System.setErr(new PrintStream(err, true, StandardCharsets.UTF_8));
-            var words = Stream.of(arguments).map(Object::toString).toArray(String[]::new);
+            var words = Stream.of(arguments)
+                    .flatMap(
+                            argument -> argument instanceof String[] several ? Stream.of(several) : Stream.of(argument))
+                    .map(Object::toString)
+                    .toArray(String[]::new);
             int exit = Main.commandLine().execute(words);
             return new Line(exit, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
         } finally {

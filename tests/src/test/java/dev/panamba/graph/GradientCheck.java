@@ -81,6 +81,11 @@ public final class GradientCheck {
         losses.put(graph().output(scalar), weight);
     }
 
+    /** Whether there is a variable and a scalar. */
+    public boolean isDifferentiable() {
+        return !variables.isEmpty() && !outputs().isEmpty();
+    }
+
     /** Appends the backward pass and returns the gradients of the variables, in their order. */
     public List<Value> differentiate() {
         var backward = new Backward(graph());

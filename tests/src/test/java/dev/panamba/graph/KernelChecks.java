@@ -41,6 +41,7 @@ final class KernelChecks {
         ALL.put("single against double", KernelChecks::singleAgainstDouble);
         ALL.put("extremes", KernelChecks::extremes);
         ALL.put("chunks", PartsCheck::run);
+        KernelAccuracy.ALL.forEach((name, check) -> ALL.put("accuracy of " + name, check));
     }
 
     private KernelChecks() {}
@@ -324,7 +325,7 @@ final class KernelChecks {
         program.accept(check);
         var values = new ArrayList<>(check.outputs());
         values.addAll(check.differentiate());
-        try (var bound = check.bench().bind(team, Placement.POISON)) {
+        try (var bound = check.bench().bind(team, Placement.CHECKED)) {
             bound.run();
             return values.stream().map(bound::read).toList();
         }

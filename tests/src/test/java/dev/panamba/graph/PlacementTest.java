@@ -52,7 +52,7 @@ class PlacementTest {
 
     private static void assertPlacementsAgree(Bench bench, List<Value> values, Team team) {
         var packed = results(bench, values, team, Placement.PACKED);
-        for (var placement : List.of(Placement.SPREAD, Placement.POISON, Placement.GUARDED)) {
+        for (var placement : List.of(Placement.SPREAD, Placement.POISON, Placement.CHECKED, Placement.GUARDED)) {
             var other = results(bench, values, team, placement);
             for (int i = 0; i < packed.size(); i++) {
                 assertArrayEquals(packed.get(i), other.get(i), placement + " " + values.get(i));

@@ -10,9 +10,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.panamba.graph.Team;
 import dev.panamba.io.AtomicFiles;
+import dev.panamba.memory.Placement;
 import dev.panamba.model.Config;
 import dev.panamba.model.ModelFiles;
 import dev.panamba.model.Weights;
+import dev.panamba.tensor.DType;
 import dev.panamba.text.Tokenizers;
 import dev.panamba.train.Logits;
 import dev.panamba.train.Tiny;
@@ -89,7 +91,7 @@ class SessionTest {
         try (var model = model(config, 2);
                 var weights = Weights.random(config, 1);
                 var team = new Team(2);
-                var whole = new Logits(weights, tokens, team);
+                var whole = new Logits(weights, tokens, team, Placement.PACKED);
                 var session = model.newSession()) {
             var expected = whole.tensor().data().toArray(JAVA_FLOAT);
             double most = 0;
@@ -303,7 +305,7 @@ class SessionTest {
         for (var config : Tiny.families()) {
             var directory = folder.resolve(config.family());
             try (var weights = Weights.random(config, 1)) {
-                AtomicFiles.directory(directory, ModelFiles.contents(weights, null));
+                AtomicFiles.directory(directory, ModelFiles.contents(weights, DType.F32, null));
             }
             try (var copied = LanguageModel.load(directory, false, 2);
                     var mapped = LanguageModel.load(directory, true, 2);
@@ -319,7 +321,7 @@ class SessionTest {
     void weightsAtOddAddressesAreRead() throws IOException {
         var directory = folder.resolve("odd");
         try (var weights = Weights.random(Tiny.families().getFirst(), 1)) {
-            AtomicFiles.directory(directory, ModelFiles.contents(weights, null));
+            AtomicFiles.directory(directory, ModelFiles.contents(weights, DType.F32, null));
         }
         float[] expected;
         try (var model = LanguageModel.load(directory);

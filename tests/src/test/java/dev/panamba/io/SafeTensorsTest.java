@@ -22,15 +22,18 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** What a safetensors file says is compared with the file before anybody uses it. */
@@ -132,7 +135,7 @@ class SafeTensorsTest {
         var tried = EnumSet.noneOf(Fault.class);
         malformed().forEach(arguments -> tried.add((Fault) arguments.get()[1]));
         // These have tests of their own below.
-        tried.addAll(List.of(Fault.TOO_MANY_TENSORS, Fault.BAD_INDEX, Fault.SHARD_OUTSIDE));
+        tried.addAll(List.of(Fault.TOO_MANY_TENSORS, Fault.BAD_INDEX, Fault.SHARD_OUTSIDE, Fault.SHARDS_DIFFER));
         assertEquals(EnumSet.allOf(Fault.class), tried);
         assertTrue(malformed().count() >= 30);
     }
@@ -332,6 +335,97 @@ class SafeTensorsTest {
         }
         write(folder.resolve("model-2.safetensors"), Map.of(), floats("a", 2));
         assertFault(Fault.DUPLICATE_KEY);
+    }
+
+    @Test
+    void anIndexAndItsShardsAgree() throws IOException {
+        write(folder.resolve("model-1.safetensors"), Map.of(), floats("a", 2));
+        write(folder.resolve("model-2.safetensors"), Map.of(), floats("b", 3), floats("c", 4));
+        for (var map : List.of(
+                "'a':'model-1.safetensors','b':'model-2.safetensors'",
+                "'a':'model-1.safetensors','b':'model-1.safetensors','c':'model-2.safetensors'",
+                "'a':'model-1.safetensors','b':'model-2.safetensors','c':'model-2.safetensors','d':'model-2.safetensors'")) {
+            index("{'weight_map':{" + map + "}}");
+            assertFault(Fault.SHARDS_DIFFER);
+        }
+    }
+
+    @Test
+    void aNameIsGivenOnce() throws IOException {
+        write(folder.resolve("model.safetensors"), Map.of(), floats("theirs", 2), floats("ours", 3));
+        try (var files = WeightFiles.open(folder)) {
+            files.rename("missing", "other");
+            files.rename("theirs", "ours");
+            assertEquals(Set.of("theirs", "ours"), files.weights().keySet());
+            files.rename("theirs", "other");
+            assertEquals(Set.of("other", "ours"), files.weights().keySet());
+            assertEquals(Shape.of(2), files.weights().get("other").entry().shape());
+            var mapping = files.map();
+            assertEquals(Set.of("other", "ours"), mapping.segments().keySet());
+            mapping.slab().close();
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = DType.class,
+            names = {"BF16", "F16"})
+    void halvesAreTheNearestWithTiesToEven(DType type) throws IOException {
+        // A value of every exponent, mantissas around ties, both signs, and what is no number; then enough for several
+        // parts.
+        var values = new ArrayList<Float>(List.of(
+                0f,
+                -0f,
+                Float.NaN,
+                Float.intBitsToFloat(0x7F800001),
+                1f / 0,
+                -1f / 0,
+                Float.MAX_VALUE,
+                65519f,
+                65520f));
+        for (int exponent = 0; exponent < 255; exponent++) {
+            for (int mantissa :
+                    new int[] {0, 1, 0x1000, 0x1001, 0x2FFF, 0x3000, 0x7FFF, 0x8000, 0x8001, 0x18000, 0x7FFFFF}) {
+                values.add(Float.intBitsToFloat(exponent << 23 | mantissa));
+                values.add(Float.intBitsToFloat(1 << 31 | exponent << 23 | mantissa));
+            }
+        }
+        int count = 1_100_000;
+        var data = Arena.ofAuto().allocate(JAVA_FLOAT, count);
+        for (int i = 0; i < count; i++) {
+            data.setAtIndex(JAVA_FLOAT, i, values.get(i % values.size()));
+        }
+        var file = folder.resolve("half");
+        var whole = new Tensor("x", DType.F32, Shape.of(count), data);
+        var integers = new Tensor(
+                "i", DType.I32, Shape.of(1), Arena.ofAuto().allocate(4).fill((byte) 1));
+        AtomicFiles.file(
+                file, channel -> SafeTensors.write(channel, Map.of(), List.of(integers, whole, floats("y", 3)), type));
+        var back = Arena.ofAuto().allocate(JAVA_FLOAT, count);
+        try (var read = SafeTensors.open(file)) {
+            assertEquals(DType.I32, read.tensor("i").type());
+            assertEquals(type, read.tensor("y").type());
+            read.read(read.tensor("x"), back);
+        }
+        for (int i = 0; i < count; i++) {
+            float x = data.getAtIndex(JAVA_FLOAT, i);
+            float half = back.getAtIndex(JAVA_FLOAT, i);
+            assertEquals(nearest(x, type), half, () -> type + " of " + x);
+            assertEquals(Math.copySign(1, x), Math.copySign(1, Float.isNaN(half) ? x : half));
+        }
+    }
+
+    /** By arithmetic in double precision: a multiple of the distance between neighbours, ties to even. */
+    private static float nearest(float x, DType type) {
+        if (!Float.isFinite(x)) {
+            return x;
+        }
+        int digits = type == DType.BF16 ? 8 : 11;
+        int least = type == DType.BF16 ? Float.MIN_EXPONENT : -14;
+        var unit = Math.scalb(1.0, Math.max(least, Math.getExponent(x)) - digits + 1);
+        var rounded = Math.rint(x / unit) * unit;
+        var most = type == DType.BF16 ? Math.scalb(2 - Math.scalb(1.0, -7), 127) : 65504;
+        return (float) (Math.abs(rounded) > most ? Math.copySign(Double.POSITIVE_INFINITY, x) : rounded);
     }
 
     @Test

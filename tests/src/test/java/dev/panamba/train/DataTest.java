@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.panamba.graph.Team;
+import dev.panamba.memory.Placement;
 import dev.panamba.model.Weights;
 import dev.panamba.text.Corpus;
 import dev.panamba.text.TokenFile;
@@ -169,13 +170,14 @@ class DataTest {
                 try (var logits = new Logits(
                         weights,
                         IntStream.range(first, first + n).map(i -> i % 251).toArray(),
-                        team)) {
+                        team,
+                        Placement.PACKED)) {
                     for (int i = 0; i < n; i++) {
                         nats += loss(logits, i, (first + i + 1) % 251);
                     }
                 }
             }
-            try (var evaluation = new Evaluation(weights, 50, team)) {
+            try (var evaluation = new Evaluation(weights, 50, team, Placement.PACKED)) {
                 var all = evaluation.measure(tokens, Long.MAX_VALUE);
                 assertEquals(332, all.tokens());
                 assertEquals(nats, all.nats(), 1e-4 * nats);
@@ -186,7 +188,7 @@ class DataTest {
                 assertEquals(
                         all.nats(), evaluation.measure(tokens, Long.MAX_VALUE).nats(), "and the same again");
             }
-            assertThrows(IllegalArgumentException.class, () -> new Evaluation(weights, 0, team));
+            assertThrows(IllegalArgumentException.class, () -> new Evaluation(weights, 0, team, Placement.PACKED));
         }
     }
 
@@ -211,7 +213,7 @@ class DataTest {
         try (var tokens = counting(1);
                 var weights = Weights.random(Tiny.families().getFirst(), 1);
                 var team = new Team(1);
-                var evaluation = new Evaluation(weights, 8, team)) {
+                var evaluation = new Evaluation(weights, 8, team, Placement.PACKED)) {
             assertThrows(IllegalArgumentException.class, () -> evaluation.measure(tokens, 10));
             assertNotEquals(0, team.size());
         }

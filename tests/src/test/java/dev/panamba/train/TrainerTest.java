@@ -13,6 +13,7 @@ import dev.panamba.model.Config;
 import dev.panamba.model.Config.Switch;
 import dev.panamba.model.ModelFiles;
 import dev.panamba.model.Weights;
+import dev.panamba.tensor.DType;
 import dev.panamba.text.TokenFile;
 import dev.panamba.train.Windows.Order;
 import java.io.IOException;
@@ -222,7 +223,7 @@ class TrainerTest {
     void aMappedModelIsNotTrained() throws IOException {
         var directory = folder.resolve("model");
         try (var weights = Weights.random(Tiny.families().getFirst(), 1)) {
-            AtomicFiles.directory(directory, ModelFiles.contents(weights, null));
+            AtomicFiles.directory(directory, ModelFiles.contents(weights, DType.F32, null));
         }
         var options = Tiny.options(10, 2, 2, 0.01);
         try (var mapped = ModelFiles.weights(directory, true);
@@ -237,8 +238,7 @@ class TrainerTest {
     void aContextBeyondThePositionsIsRefused() {
         var config = Tiny.families().get(3);
         assertThrows(
-                IllegalArgumentException.class,
-                () -> TrainingProgram.of(config, dev.panamba.tensor.DType.F32, 1, Tiny.POSITIONS + 1, 1));
+                IllegalArgumentException.class, () -> TrainingProgram.of(config, DType.F32, 1, Tiny.POSITIONS + 1, 1));
     }
 
     @Test

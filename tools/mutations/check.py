@@ -1,0 +1,116 @@
+"""Seeds bugs one at a time and shows that the tests notice each: python3 tools/mutations/check.py [WORDS OF ONE MUTATION]
+
+Works on a clone of the last commit in a temporary folder, never on the working tree. A mutation is tried against the tests that
+need no process of their own first (QUICK), and against all of them if it survives those. Prints a Markdown table, which stands in
+tests/README.md, and ends with 1 if a mutation survives.
+"""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+QUICK = ("FamiliesTest,HuggingFaceTest,GradientTest,NetworkTest,NetworkGradientTest,PlannerTest,PlanTest,PlacementTest,"
+         "KernelReferenceTest,TrainerTest,DataTest,SafeTensorsTest,SessionTest")
+C, JAVA = "native/src/", "engine/src/main/java/dev/panamba/"
+
+# What the bug is, file, the right text (which occurs once), the wrong text.
+MUTATIONS = [
+    ("scan: dB gets dC's term", C + "scan.c", "chunk->dbc[t][n] += q * input;", "chunk->dbc[t][n] += dy * state[n];"),
+    ("scan: the gradient of u forgets the skip", C + "scan.c", "skip * dy + vload(chunk->delta[t] + i) * qb, w", "vload(chunk->delta[t] + i) * qb, w"),
+    ("scan: the adjoint is not carried over a chunk", C + "scan.c", "state[n] = vload(carry[n] + i);", "state[n] = vset(0);"),
+    ("scan: d A_log without the factor A", C + "scan.c", "vload(da[n] + i) * vload(a[n] + i) * UNIT", "vload(da[n] + i) * UNIT"),
+    ("scan: the gate's derivative is the gate", C + "scan.c", "* gate * (1 + z * (1 - gate));", "* gate;"),
+    ("scan: the gate is dropped", C + "scan.c", "vload(chunk->y[t] + i) * z * vsigmoid(z), width - i", "vload(chunk->y[t] + i) * z, width - i"),
+    ("scan: the last states are those of another slot", C + "scan.c", "store_rows(args->after + slot * N * E + e", "store_rows(args->after + sequence * N * E + e"),
+    ("softplus without guard", C + "kernel.h", "vec y = vmax(vset(0), x) + vlog1p(vexp(-vabs(x)));", "vec y = vlog1p(vexp(x));"),
+    ("softplus' without its 1 far out is 1 everywhere", C + "scan.c", "vselect(s > 20, vset(1), vsigmoid(s))", "vset(1)"),
+    ("exp clamps at 80", C + "kernel.h", "vmin(vset(89), x)", "vmin(vset(80), x)"),
+    ("convolution: off by one token", C + "conv.c", "K, t - K + 1 + k);\n                real *u", "K, t - K + k);\n                real *u"),
+    ("convolution: the state is one token old", C + "conv.c", "input(x, args->x_stride, before, E, K, L - K + 1 + j)", "input(x, args->x_stride, before, E, K, L - K + j)"),
+    ("convolution: taps in reverse in backward", C + "conv.c", "vload(dc[K - 1 - k] + i)", "vload(dc[k] + i)"),
+    ("layer norm: unbiased variance", C + "norm.c", "(double)vsum(sum) / (double)D + eps", "(double)vsum(sum) / (double)max_int(D - 1, 1) + eps"),
+    ("layer norm: backward forgets the mean", C + "norm.c", "rstd * (g - mean_g - xhat * mean_gx)", "rstd * (g - xhat * mean_gx)"),
+    ("attention: a query sees the key after it", C + "attention.c", "j < min_int(QUERIES, first + i); j++", "j < min_int(QUERIES, first + i - 1); j++"),
+    ("attention: scaled by the width, not its root", C + "attention.c", "transpose_in(q_columns, q, q_stride, queries, dh, (real)(1 / sqrt((double)dh)));", "transpose_in(q_columns, q, q_stride, queries, dh, (real)(1 / (double)dh));"),
+    ("attention: backward forgets delta", C + "attention.c", "probability * (vload(ds + i) - vload(delta + j))", "probability * vload(ds + i)"),
+    ("rope: turns the other way", C + "attention.c", "y[j] = a * cosine[j - head] - b * sine[j - head];\n                y[j + half] = b * cosine[j - head] + a * sine[j - head];", "y[j] = a * cosine[j - head] + b * sine[j - head];\n                y[j + half] = b * cosine[j - head] - a * sine[j - head];"),
+    ("rope: frequencies of neighbours are paired", C + "attention.c", "pow(10000, -2 * (double)j / (double)dh)", "pow(10000, -(double)j / (double)dh)"),
+    ("rope: positions begin at 1", C + "attention.c", "args->past[t / L] : 0) + t % L;\n        for (int64_t j = 0; j < half", "args->past[t / L] : 0) + t % L + 1;\n        for (int64_t j = 0; j < half"),
+    ("experts: the gate's factor is dropped in backward", C + "experts.c", "dgrouped[d] = gate * dy[d];", "dgrouped[d] = dy[d];"),
+    ("experts: capacity off by one", C + "experts.c", "row[t] = rank < C ? rank : -1;", "row[t] = rank < C - 1 ? rank : -1;"),
+    ("experts: capacity rounds up", JAVA + "nn/SwitchFeedForward.java", "Math.floor(capacityFactor * T / X)", "Math.ceil(capacityFactor * T / X)"),
+    ("experts: a dropped token keeps a gradient for its gate", C + "experts.c", "args->dgate[t] = 0;", "args->dgate[t] = 1;"),
+    ("router: softmax backward forgets its mean", C + "experts.c", "probability[e] * (dlogits[e] - mean)", "probability[e] * dlogits[e]"),
+    ("router: balance gradient over T, not T squared", C + "experts.c", "args->alpha * (double)X / ((double)args->T * (double)args->T)", "args->alpha * (double)X / (double)args->T"),
+    ("aux loss summed over layers, not averaged", JAVA + "train/TrainingProgram.java", "1.0 / ((double) microBatches * pass.routes().size())", "1.0 / microBatches"),
+    ("aux loss of the metrics summed, not averaged", JAVA + "train/Trainer.java", "layers.stream().mapToDouble(Metrics.Experts::aux).average().orElse(0)", "layers.stream().mapToDouble(Metrics.Experts::aux).sum()"),
+    ("micro-batches added up, not averaged", JAVA + "train/TrainingProgram.java", ".loss(loss, 1.0 / microBatches)", ".loss(loss, 1.0)"),
+    ("cross entropy: the target's share is forgotten", C + "loss.c", "dlogits[target] -= scale;", "(void)target;"),
+    ("embedding: the second of equal tokens wins", C + "embedding.c", "drow[d] += dx[d];", "drow[d] = dx[d];"),
+    ("AdamW: bias correction one step late", JAVA + "train/Trainer.java", "var taken = step + 1.0;", "var taken = step + 2.0;"),
+    ("AdamW: eps under the root", C + "optimiser.c", "(vsqrt(*v) * f->root + f->eps)", "(vsqrt(*v + f->eps) * f->root)"),
+    ("AdamW: no decay", C + "optimiser.c", "f->decay * parameter + f->rate", "f->rate"),
+    ("AdamW: A_log decays with the matrices", JAVA + "train/Trainer.java", "p.shape().rank() >= 2 && !p.name().endsWith(\"A_log\")", "p.shape().rank() >= 2"),
+    ("clipping is missing", JAVA + "train/Trainer.java", "Math.min(1, options.clip() / (gradNorm + 1e-6))", "1"),
+    ("clipping also lengthens", JAVA + "train/Trainer.java", "Math.min(1, options.clip() / (gradNorm + 1e-6))", "options.clip() / (gradNorm + 1e-6)"),
+    ("schedule: warmup begins at 0", JAVA + "train/Schedule.java", "lr * (step + 1) / warmup", "lr * step / warmup"),
+    ("schedule: the cosine ends at 0", JAVA + "train/Schedule.java", "return minRatio * lr + (1 - minRatio) * lr", "return (1 - minRatio) * lr"),
+    ("windows: targets are the inputs", JAVA + "train/Windows.java", "tokens.copy(window * L + 1, L, targets, at);", "tokens.copy(window * L, L, targets, at);"),
+    ("evaluation drops tokens", JAVA + "train/Logits.java", "Pass.whole(graph, 1, tokens.length, true)", "Pass.whole(graph, 1, tokens.length, false)"),
+    ("liveness: a value dies one step early", JAVA + "graph/Plan.java", "Math.max(life.last, step);", "Math.max(life.last, step - 1);"),
+    ("planner: two that meet in one step share bytes", JAVA + "graph/Planner.java", "first <= other.last", "first < other.last"),
+    ("in place over a value that is still read", JAVA + "graph/Plan.java", "&& last.get(candidate) == step", ""),
+    ("backward: an addition keeps only its second gradient", JAVA + "graph/Backward.java", "graph.add(new Add(sum, sum, dy));", "graph.add(new Copy(sum, dy));"),
+    ("parallel block: the switch reads the sum", JAVA + "model/Network.java", "graph.add(mixed, mlp().emit(pass, n))", "graph.add(mixed, mlp().emit(pass, mixed))"),
+    ("files: bf16 is cut, not rounded", JAVA + "io/Floats.java", "bits + 0x7FFF + (bits >>> 16 & 1) >>> 16", "bits >>> 16"),
+]
+
+
+def tests(folder, which):
+    """The first test that fails, or None."""
+    shutil.rmtree(folder / "tests/target/surefire-reports", ignore_errors=True)
+    command = ["mvn", "-o", "-q", "-Dspotless.check.skip", "-Dmaven.javadoc.skip", "-Dsurefire.skipAfterFailureCount=1", "package"]
+    if which:
+        command += [f"-Dtest={which}", "-Dsurefire.failIfNoSpecifiedTests=false"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode == 0:
+        return None
+    failures = re.findall(r"(?:dev\.panamba\.)?[\w.]*?(\w+Test|\w+Fuzz)\.(\w+)\S* -- Time elapsed.*<<< (?:FAILURE|ERROR)", re.sub(r"\x1b\[[\d;]*m", "", done.stdout))
+    if failures:
+        return ".".join(failures[0])
+    if "COMPILATION ERROR" in done.stdout or not (folder / "tests/target/surefire-reports").exists():
+        raise SystemExit(f"This mutation does not build:\n{done.stdout[-3000:]}")
+    return "the test JVM died"
+
+
+def main(words):
+    chosen = [m for m in MUTATIONS if words in m[0]]
+    survived = 0
+    print(f"| {len(chosen)} bugs, one at a time | noticed first by |\n|---|---|", flush=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = pathlib.Path(temporary) / "panamba"
+        subprocess.run(["git", "clone", "-q", ROOT, folder], check=True)
+        if failure := tests(folder, QUICK):
+            raise SystemExit(f"The tests fail without any mutation: {failure}")
+        for what, file, right, wrong in chosen:
+            source = folder / file
+            text = source.read_text()
+            if text.count(right) != 1:
+                raise SystemExit(f"{what}: the text stands {text.count(right)} times in {file}")
+            source.write_text(text.replace(right, wrong))
+            noticed = tests(folder, QUICK) or tests(folder, None)
+            survived += noticed is None
+            print(f"| {what} | {f'`{noticed}`' if noticed else '**nobody**'} |", flush=True)
+            source.write_text(text)
+            os.utime(source, (time.time() + 2, time.time() + 2))
+    print(f"\n{len(chosen) - survived} of {len(chosen)} noticed.")
+    return survived > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(" ".join(sys.argv[1:])))
