@@ -27,7 +27,7 @@ typedef PB_REAL real;
 
 #define PB_API __attribute__((visibility("default")))
 
-#define PB_ABI_VERSION 1
+#define PB_ABI_VERSION 2
 
 #define PB_OK 0
 #define PB_TOKEN_OUT_OF_RANGE 1    /* a token id is negative or not below V */
@@ -42,6 +42,12 @@ typedef PB_REAL real;
 #define PB_MAX_CONV 16             /* K */
 #define PB_MAX_HEAD 256            /* D / H */
 
+#define PB_AS_REAL 0                  /* formats of weights, see quantise.h: as computed with, */
+#define PB_BF16 1                  /* the upper half of a float, */
+#define PB_INT8 2                  /* a byte, and a scale for each group of a row, */
+#define PB_INT4 3                  /* half a byte, and a scale for each group of a row */
+#define PB_GROUP 32                /* weights of a row that share a scale */
+
 PB_API int pb_abi_version(void);
 PB_API int pb_real_bytes(void);          /* 4 or 8 */
 PB_API const char *pb_level(void);       /* "x86-64-v2", "x86-64-v3", "x86-64-v4" or "generic": chosen by cpuid when the library is
@@ -53,10 +59,11 @@ PB_API const char *pb_level(void);       /* "x86-64-v2", "x86-64-v3", "x86-64-v4
 struct pb_embedding_forward_args {
     real *x;                 /* [T, D] */
     const int32_t *token;    /* [T] */
-    const real *table;       /* [V, D] */
+    const void *table;       /* [V, D] in a format */
     const real *position;    /* [P, D] or NULL */
     const int32_t *past;     /* [B] tokens each sequence has read before, or NULL for zeros */
     int64_t L, D, V, P;
+    int64_t format;
 };
 PB_API int pb_embedding_forward(const struct pb_embedding_forward_args *args, int64_t begin, int64_t end);
 
@@ -397,19 +404,38 @@ struct pb_column_sum_args {
 };
 PB_API int pb_column_sum(const struct pb_column_sum_args *args, int64_t begin, int64_t end);
 
-/* ---- matvec.c ---- y[t] = W[expert] x[t] (+ bias): few tokens, memory bound */
+/* ---- matvec.c ---- y[t] = W[expert of t] x[t] (+ bias): few tokens, memory bound */
 
 /* range: output columns O */
 struct pb_matvec_args {
     real *y;                 /* [T, O], y_stride */
     const real *x;           /* [T, I], x_stride */
-    const real *weight;      /* [O, I], or [X, O, I] where expert is given */
+    const void *weight;      /* [O, I], or [X, O, I] where offset is given, in a format */
     const real *bias;        /* [O] or NULL */
-    const int32_t *expert;   /* [T] or NULL */
+    const int32_t *offset;   /* [X + 1] first row of each expert, or NULL where all rows have the same matrix */
     int64_t y_stride, x_stride;
-    int64_t T, O, I;
+    int64_t T, O, I, X;
+    int64_t format;
 };
 PB_API int pb_matvec(const struct pb_matvec_args *args, int64_t begin, int64_t end);
+
+/* ---- quantise.c ---- weights from and to the formats */
+
+/* range: rows. format is not PB_AS_REAL. */
+struct pb_quantise_args {
+    void *weight;            /* [rows, I] in the format */
+    const real *w;           /* [rows, I] */
+    int64_t I, format;
+};
+PB_API int pb_quantise(const struct pb_quantise_args *args, int64_t begin, int64_t end);
+
+/* range: rows of weight; the first of them goes to the first of w. format is not PB_AS_REAL. */
+struct pb_dequantise_args {
+    real *w;                 /* [end - begin, I] */
+    const void *weight;      /* [rows, I] in the format */
+    int64_t I, format;
+};
+PB_API int pb_dequantise(const struct pb_dequantise_args *args, int64_t begin, int64_t end);
 
 /* ---- loss.c ---- cross entropy in nats */
 

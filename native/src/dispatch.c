@@ -38,6 +38,8 @@
     X(broadcast, level) \
     X(column_sum, level) \
     X(matvec, level) \
+    X(quantise, level) \
+    X(dequantise, level) \
     X(cross_entropy_forward, level) \
     X(cross_entropy_backward, level) \
     X(mean, level) \

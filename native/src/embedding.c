@@ -1,6 +1,6 @@
 /* Token embedding, with learned positions where a model has them. */
 
-#include "kernel.h"
+#include "quantise.h"
 
 /* x[t] = table[token[t]] (+ position[past[b] + t mod L]). Nothing is read before the token and the position are checked. */
 PB_KERNEL(embedding_forward)
@@ -9,16 +9,13 @@ PB_KERNEL(embedding_forward)
     for (int64_t t = begin; t < end; t++) {
         const int64_t token = args->token[t];
         if (token < 0 || token >= args->V) return PB_TOKEN_OUT_OF_RANGE;
-        const real *row = args->table + token * D;
         real *x = args->x + t * D;
-        if (args->position == NULL) {
-            memcpy(x, row, (size_t)D * sizeof(real));
-            continue;
-        }
+        expand_row(x, (const uint8_t *)args->table + token * row_bytes(D, args->format), D, args->format);
+        if (args->position == NULL) continue;
         const int64_t place = (args->past ? args->past[t / L] : 0) + t % L;
         if (place < 0 || place >= args->P) return PB_CONTEXT_FULL;
         const real *position = args->position + place * D;
-        for (int64_t d = 0; d < D; d++) x[d] = row[d] + position[d];
+        for (int64_t d = 0; d < D; d++) x[d] += position[d];
     }
     return PB_OK;
 }

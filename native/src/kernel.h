@@ -65,8 +65,18 @@ PB_INLINE vec vload(const real *p)
 
 PB_INLINE void vstore(real *p, vec v) { memcpy(p, &v, sizeof v); }
 
-/* The first n lanes of a row that may be longer or shorter than a vector; the other lanes are `fill`. The short case happens at
- * most once a row and stays out of the way. */
+/* The first n lanes of a row, n < VL and perhaps below 0; the other lanes are `fill`, and what is behind the row is not
+ * touched. */
+#if defined(__AVX512F__)
+#define PB_FIRST(n) ((1u << max_int(n, 0)) - 1)
+#if PB_DOUBLE
+PB_INLINE vec vload_end(const real *p, int64_t n, real fill) { return (vec)_mm512_mask_loadu_pd((__m512d)vset(fill), (__mmask8)PB_FIRST(n), p); }
+PB_INLINE void vstore_end(real *p, vec v, int64_t n) { _mm512_mask_storeu_pd(p, (__mmask8)PB_FIRST(n), (__m512d)v); }
+#else
+PB_INLINE vec vload_end(const real *p, int64_t n, real fill) { return (vec)_mm512_mask_loadu_ps((__m512)vset(fill), (__mmask16)PB_FIRST(n), p); }
+PB_INLINE void vstore_end(real *p, vec v, int64_t n) { _mm512_mask_storeu_ps(p, (__mmask16)PB_FIRST(n), (__m512)v); }
+#endif
+#else
 __attribute__((noinline, cold, unused)) static vec vload_end(const real *p, int64_t n, real fill)
 {
     real lanes[VL];
@@ -80,6 +90,7 @@ __attribute__((noinline, cold, unused)) static void vstore_end(real *p, vec v, i
     vstore(lanes, v);
     for (int64_t i = 0; i < n; i++) p[i] = lanes[i];
 }
+#endif
 
 PB_INLINE vec vload_part_or(const real *p, int64_t n, real fill)
 {

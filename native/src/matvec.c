@@ -4,75 +4,100 @@
  * A dot product is one vector of partial sums along I whatever the tile it is computed in, hence the same to the last bit
  * wherever the range is cut.
  */
-#include "lanes.h"
+#include "quantise.h"
 
-enum { ROWS = 4 };
+enum { ROWS = 4, TOKENS = PB_VECTOR_BYTES == 64 ? 4 : 2 };   /* of a tile: what its sums take of the registers */
 
-/* y[j][r] = <weight row r, x row j> + bias for `rows` rows and `tokens` tokens, both known to the compiler. `ahead` is the way to
- * the weights that are wanted next. */
-PB_INLINE void tile(real *restrict y, int64_t y_stride, const real *restrict weight, const real *restrict x, int64_t x_stride,
-        const real *restrict bias, int64_t I, int64_t ahead, const int rows, const int tokens)
+/* The group of weights at element i: what it adds to the sums. rows, tokens, the format, and whether the group is whole are
+ * known to the compiler. `ahead` is the way in bytes to the weights that are wanted next. */
+PB_INLINE void add_group(vec sums[ROWS][TOKENS], const uint8_t *weight, int64_t bytes, const real *restrict x, int64_t x_stride, int64_t i, int64_t rest,
+                         int64_t ahead, const int format, const int rows, const int tokens, const int whole)
 {
-    vec sums[ROWS][2];
+    const int64_t left = whole ? PB_GROUP : rest;
+    PB_UNROLL
     for (int r = 0; r < rows; r++) {
-        for (int j = 0; j < tokens; j++)
-            sums[r][j] = vset(0);
-    }
-    int64_t i = 0;
-    for (; i + VL <= I; i += VL) {
-        for (int r = 0; r < rows; r++) {
-            vec w = vload(weight + r * I + i);
-            __builtin_prefetch(weight + r * I + i + ahead);
-            for (int j = 0; j < tokens; j++)
-                sums[r][j] += w * vload(x + j * x_stride + i);
+        const uint8_t *row = weight + r * bytes;
+        vec w[VECTORS];
+        unpack(w, row, i / PB_GROUP, left, format);
+        for (int64_t b = 0; b < row_bytes(PB_GROUP, format); b += 64)
+            __builtin_prefetch(row + row_bytes(PB_GROUP, format) * (i / PB_GROUP) + b + ahead);
+        PB_UNROLL
+        for (int j = 0; j < tokens; j++) {
+            vec sum = vset(0);
+            PB_UNROLL
+            for (int v = 0; v < VECTORS; v++) {
+                const vec xs = vload_part(x + j * x_stride + i + v * VL, left - v * VL);
+                if (format == PB_AS_REAL || format == PB_BF16) sums[r][j] += w[v] * xs;
+                else sum += w[v] * xs;
+            }
+            if (format == PB_INT8 || format == PB_INT4) sums[r][j] += group_scale(row, i / PB_GROUP, format) * sum;
         }
-    }
-    if (i < I) {
-        for (int r = 0; r < rows; r++) {
-            vec w = vload_part(weight + r * I + i, I - i);
-            for (int j = 0; j < tokens; j++)
-                sums[r][j] += w * vload_part(x + j * x_stride + i, I - i);
-        }
-    }
-    for (int r = 0; r < rows; r++) {
-        for (int j = 0; j < tokens; j++)
-            y[j * y_stride + r] = vsum(sums[r][j]) + (bias != NULL ? bias[r] : 0);
     }
 }
 
-/* Output columns [begin, end) of T tokens that share one matrix. Two tokens at a time are as many as AVX2's registers hold. */
-static void multiply(const struct pb_matvec_args *args, const real *weight, int64_t first, int64_t T, int64_t begin, int64_t end)
+/* y[j][r] = <row r, x row j> + bias for `rows` rows and `tokens` tokens */
+PB_INLINE void tile(real *restrict y, int64_t y_stride, const uint8_t *weight, int64_t bytes, const real *restrict x, int64_t x_stride,
+                    const real *restrict bias, int64_t I, int64_t ahead, const int format, const int rows, const int tokens)
+{
+    vec sums[ROWS][TOKENS];
+    for (int r = 0; r < rows; r++)
+        for (int j = 0; j < tokens; j++) sums[r][j] = vset(0);
+    int64_t i = 0;
+    for (; i + PB_GROUP <= I; i += PB_GROUP) add_group(sums, weight, bytes, x, x_stride, i, PB_GROUP, ahead, format, rows, tokens, 1);
+    if (i < I) add_group(sums, weight, bytes, x, x_stride, i, I - i, ahead, format, rows, tokens, 0);
+    for (int r = 0; r < rows; r++)
+        for (int j = 0; j < tokens; j++) y[j * y_stride + r] = vsum(sums[r][j]) + (bias ? bias[r] : 0);
+}
+
+/* Output columns [begin, end) of the tokens [first, first + T), which share one matrix */
+PB_INLINE void multiply(const struct pb_matvec_args *args, int64_t expert, int64_t first, int64_t T, int64_t begin, int64_t end,
+                        const int format)
 {
     const int64_t I = args->I, y_stride = args->y_stride, x_stride = args->x_stride;
+    const int64_t bytes = row_bytes(I, format);
+    if (T == 0) return;
     for (int64_t o = begin, rows; o < end; o += rows) {
-        const real *w = weight + o * I, *bias = args->bias != NULL ? args->bias + o : NULL;
+        const real *bias = args->bias ? args->bias + o : NULL;
         rows = end - o >= ROWS ? ROWS : 1;
+        const uint8_t *weight = (const uint8_t *)args->weight + (expert * args->O + o) * bytes;
         for (int64_t t = first, tokens; t < first + T; t += tokens) {
             const real *x = args->x + t * x_stride;
             real *y = args->y + t * y_stride + o;
-            tokens = first + T - t >= 2 ? 2 : 1;
-            /* the last tokens find their weights in the cache: meanwhile the next rows come from memory */
-            const int64_t ahead = t + tokens == first + T && end - o >= 2 * ROWS ? ROWS * I : 0;
-            if (rows == ROWS && tokens == 2) {
-                tile(y, y_stride, w, x, x_stride, bias, I, ahead, ROWS, 2);
-            } else if (rows == ROWS) {
-                tile(y, y_stride, w, x, x_stride, bias, I, ahead, ROWS, 1);
+            const int64_t left = first + T - t;
+            tokens = left >= TOKENS ? TOKENS : left >= 2 ? 2 : 1;
+            /* The last tokens find their weights in the cache: meanwhile the next rows come from memory. */
+            const int64_t ahead = tokens == left && end - o >= 2 * ROWS ? ROWS * bytes : 0;
+            if (rows == 1) {
+                for (int64_t j = 0; j < tokens; j++) tile(y + j * y_stride, y_stride, weight, bytes, x + j * x_stride, x_stride, bias, I, ahead, format, 1, 1);
+            } else if (tokens == TOKENS) {
+                tile(y, y_stride, weight, bytes, x, x_stride, bias, I, ahead, format, ROWS, TOKENS);
             } else if (tokens == 2) {
-                tile(y, y_stride, w, x, x_stride, bias, I, ahead, 1, 2);
+                tile(y, y_stride, weight, bytes, x, x_stride, bias, I, ahead, format, ROWS, 2);
             } else {
-                tile(y, y_stride, w, x, x_stride, bias, I, ahead, 1, 1);
+                tile(y, y_stride, weight, bytes, x, x_stride, bias, I, ahead, format, ROWS, 1);
             }
         }
     }
 }
 
+PB_INLINE void all_tokens(const struct pb_matvec_args *args, int64_t begin, int64_t end, const int format)
+{
+    if (!args->offset) {
+        multiply(args, 0, 0, args->T, begin, end, format);
+        return;
+    }
+    for (int64_t e = 0; e < args->X; e++)
+        multiply(args, e, args->offset[e], args->offset[e + 1] - args->offset[e], begin, end, format);
+}
+
 PB_KERNEL(matvec)
 {
-    if (args->expert == NULL) {
-        multiply(args, args->weight, 0, args->T, begin, end);
-        return PB_OK;
+    switch (args->format) {
+    case PB_AS_REAL: all_tokens(args, begin, end, PB_AS_REAL); break;
+    case PB_BF16: all_tokens(args, begin, end, PB_BF16); break;
+    case PB_INT8: all_tokens(args, begin, end, PB_INT8); break;
+    case PB_INT4: all_tokens(args, begin, end, PB_INT4); break;
+    default: return PB_SIZE_UNSUPPORTED;
     }
-    for (int64_t t = 0; t < args->T; t++)
-        multiply(args, args->weight + args->expert[t] * args->O * args->I, t, 1, begin, end);
     return PB_OK;
 }

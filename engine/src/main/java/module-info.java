@@ -3,8 +3,10 @@
 module dev.panamba.engine {
     requires ai.djl.tokenizers;
     requires dev.panamba.bindings;
+    requires HdrHistogram;
     requires info.picocli;
     requires java.desktop;
+    requires java.management;
     requires me.tongfei.progressbar;
     requires transitive tools.jackson.databind;
     requires xchart;

@@ -3,10 +3,13 @@ package dev.panamba.cli;
 import dev.panamba.graph.Team;
 import dev.panamba.infer.LanguageModel;
 import dev.panamba.infer.Sampler;
+import dev.panamba.infer.Session;
+import dev.panamba.infer.Snapshot;
 import dev.panamba.memory.Placement;
 import dev.panamba.model.ModelFiles;
 import dev.panamba.model.Presets;
 import dev.panamba.model.Weights;
+import dev.panamba.tensor.DType;
 import dev.panamba.text.Tokenizers;
 import dev.panamba.train.Batches;
 import dev.panamba.train.Options;
@@ -14,28 +17,38 @@ import dev.panamba.train.Schedule;
 import dev.panamba.train.Trainer;
 import dev.panamba.train.Windows;
 import java.io.IOException;
+import java.lang.management.GarbageCollectorMXBean;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.Callable;
 import java.util.function.IntToDoubleFunction;
+import java.util.stream.IntStream;
+import org.HdrHistogram.Histogram;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code panamba bench}. */
 @Command(
         name = "bench",
-        description = "Measures tokens per second of whole training steps, of reading a prompt, and of generating.")
+        description =
+                "Measures tokens per second of whole training steps, of reading a prompt, and of generating, and how long"
+                        + " single tokens take.")
 final class BenchCommand implements Callable<Integer> {
     /** What can be measured. */
     enum What {
         TRAIN,
         PREFILL,
-        DECODE
+        DECODE,
+        LATENCY
     }
 
     private static final double WARM_UP_SECONDS = 2;
@@ -55,8 +68,11 @@ final class BenchCommand implements Callable<Integer> {
             names = "--what",
             split = ",",
             paramLabel = "WHAT",
-            description = "Any of train,prefill,decode; default: all.")
-    private List<What> what = List.of(What.values());
+            description = "Any of train,prefill,decode,latency; default: all but latency.")
+    private List<What> what = List.of(What.TRAIN, What.PREFILL, What.DECODE);
+
+    @Mixin
+    private WeightsOption weightsOption = new WeightsOption();
 
     @Option(names = "--batch", description = "Sequences of a training step; default: ${DEFAULT-VALUE}.")
     private int batch = 4;
@@ -66,6 +82,9 @@ final class BenchCommand implements Callable<Integer> {
 
     @Option(names = "--tokens", description = "Tokens to read or generate; default: 512 to read, 128 to generate.")
     private Integer tokens;
+
+    @Option(names = "--sessions", description = "Sessions that generate together; default: ${DEFAULT-VALUE}.")
+    private int sessions = 1;
 
     @Option(names = "--threads", description = "Default: all cores.")
     private int threads = Runtime.getRuntime().availableProcessors();
@@ -78,14 +97,15 @@ final class BenchCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        if (reps < 1 || tokens != null && tokens < 1) {
-            throw new IllegalArgumentException("--reps and --tokens must be at least 1.");
+        if (reps < 1 || sessions < 1 || tokens != null && tokens < 1) {
+            throw new IllegalArgumentException("--reps, --sessions and --tokens must be at least 1.");
         }
         for (var one : what) {
             switch (one) {
                 case TRAIN -> train();
                 case PREFILL -> prefill();
                 case DECODE -> decode();
+                case LATENCY -> latency();
             }
         }
         return 0;
@@ -107,19 +127,20 @@ final class BenchCommand implements Callable<Integer> {
                 0.999,
                 1e-8,
                 Windows.Order.SEQUENTIAL);
-        try (var weights = weights();
+        try (var weights = weights(DType.F32);
                 var team = new Team(threads);
                 var trainer = new Trainer(weights, options, team, Placement.PACKED)) {
             var noise = Batches.random(weights.config().V(), context);
-            report("train", batch, context, _ -> trainer.step(noise).tokensPerSecond());
+            report("train", DType.F32, batch, context, _ -> trainer.step(noise).tokensPerSecond());
         }
     }
 
     private void prefill() throws IOException {
-        try (var model = LanguageModel.of(weights(), Tokenizers.bytes(), threads)) {
+        var weights = weights(weightsOption.type());
+        try (var model = LanguageModel.of(weights, Tokenizers.bytes(), threads)) {
             int count = tokens == null ? Math.min(512, model.config().longest()) : tokens;
             var prompt = new Random(1).ints(count, 0, model.config().V()).toArray();
-            report("prefill", 1, count, _ -> {
+            report("prefill", weights.format(), 1, count, _ -> {
                 try (var session = model.newSession()) {
                     var start = System.nanoTime();
                     session.feed(prompt);
@@ -130,29 +151,98 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     private void decode() throws IOException {
-        try (var model = LanguageModel.of(weights(), Tokenizers.bytes(), threads)) {
+        var weights = weights(weightsOption.type());
+        try (var model = LanguageModel.of(weights, Tokenizers.bytes(), threads)) {
             int count = tokens == null ? Math.min(128, model.config().longest() - 1) : tokens;
-            report("decode", 1, count, _ -> {
-                try (var session = model.newSession()) {
-                    var greedy = Sampler.greedy();
-                    session.feed(0);
-                    var start = System.nanoTime();
-                    for (int i = 0; i < count; i++) {
-                        session.next(greedy);
-                    }
-                    return count / ((System.nanoTime() - start) / 1e9);
+            report("decode", weights.format(), sessions, count, _ -> {
+                var open = IntStream.range(0, sessions)
+                        .mapToObj(_ -> model.newSession().feed(0))
+                        .toList();
+                var batch = model.batch(open);
+                var greedy = Sampler.greedy();
+                var start = System.nanoTime();
+                for (int i = 0; i < count; i++) {
+                    batch.next(greedy);
                 }
+                var seconds = (System.nanoTime() - start) / 1e9;
+                open.forEach(Session::close);
+                return (double) sessions * count / seconds;
             });
         }
     }
 
-    private Weights weights() throws IOException {
-        return source.model != null
-                ? ModelFiles.weights(source.model, false)
-                : Weights.random(Presets.named(source.preset).config(), 1);
+    /** Single tokens of one session, in microseconds, and what the collector did meanwhile. */
+    private void latency() throws IOException {
+        var weights = weights(weightsOption.type());
+        try (var model = LanguageModel.of(weights, Tokenizers.bytes(), threads);
+                var session = model.newSession()) {
+            var begin = session.feed(0).snapshot();
+            var until = System.nanoTime() + (long) (WARM_UP_SECONDS * 1e9);
+            while (System.nanoTime() < until) {
+                time(session, begin);
+            }
+            var collections = collections();
+            var histogram = new Histogram(3);
+            for (int i = 0; i < (tokens == null ? 100_000 : tokens); i++) {
+                histogram.recordValue(time(session, begin));
+            }
+            report(weights.format(), histogram, collections() - collections);
+        }
     }
 
-    private void report(String name, int batch, int context, IntToDoubleFunction tokensPerSecond) throws IOException {
+    /** Nanoseconds of one token; a session that is full begins anew. */
+    private static long time(Session session, Snapshot begin) {
+        if (session.position() == session.model().config().longest()) {
+            session.restore(begin);
+        }
+        var start = System.nanoTime();
+        session.next(Sampler.greedy());
+        return System.nanoTime() - start;
+    }
+
+    private static long collections() {
+        return ManagementFactory.getGarbageCollectorMXBeans().stream()
+                .mapToLong(GarbageCollectorMXBean::getCollectionCount)
+                .sum();
+    }
+
+    private void report(DType weights, Histogram histogram, long collections) throws IOException {
+        var times = new LinkedHashMap<String, Double>();
+        times.put("p50_us", histogram.getValueAtPercentile(50) / 1e3);
+        times.put("p99_us", histogram.getValueAtPercentile(99) / 1e3);
+        times.put("p999_us", histogram.getValueAtPercentile(99.9) / 1e3);
+        times.put("max_us", histogram.getMaxValue() / 1e3);
+        if (json) {
+            var fields = fields("latency", weights, 1, 1);
+            fields.put("tokens", histogram.getTotalCount());
+            fields.putAll(times);
+            fields.put("collections", collections);
+            fields.put("peak_rss_mib", peakMebibytes());
+            Json.print(System.out, fields);
+        } else {
+            System.out.printf(
+                    "latency  %s, %s, %d threads: %s over %,d tokens; %d collections; peak memory %,d MiB%n",
+                    model(), weights, threads, times, histogram.getTotalCount(), collections, peakMebibytes());
+        }
+    }
+
+    /** As F32 for training, as asked for else. */
+    private Weights weights(DType type) throws IOException {
+        if (source.model != null) {
+            return ModelFiles.weights(source.model, false, type);
+        }
+        var random = Weights.random(Presets.named(source.preset).config(), 1);
+        if (type == null || type == DType.F32) {
+            return random;
+        }
+        try (random;
+                var team = new Team(threads)) {
+            return random.in(type, team);
+        }
+    }
+
+    private void report(String name, DType weights, int batch, int context, IntToDoubleFunction tokensPerSecond)
+            throws IOException {
         // Until the loop around the kernels is compiled, which short runs are too short for.
         var start = System.nanoTime();
         do {
@@ -164,16 +254,8 @@ final class BenchCommand implements Callable<Integer> {
         }
         Arrays.sort(values);
         var median = (values[(reps - 1) / 2] + values[reps / 2]) / 2;
-        var model = source.model == null ? source.preset : source.model.toString();
         if (json) {
-            var fields = new LinkedHashMap<String, Object>();
-            fields.put("what", name);
-            fields.put("preset", model);
-            fields.put("weights", "f32");
-            fields.put("compute", "f32");
-            fields.put("threads", threads);
-            fields.put("batch", batch);
-            fields.put("context", context);
+            var fields = fields(name, weights, batch, context);
             fields.put("value", median);
             fields.put("min", values[0]);
             fields.put("max", values[reps - 1]);
@@ -182,9 +264,35 @@ final class BenchCommand implements Callable<Integer> {
             Json.print(System.out, fields);
         } else {
             System.out.printf(
-                    "%-8s %s, %d x %d, %d threads: %,.0f tokens/s [%,.0f - %,.0f], median of %d; peak memory %,d MiB%n",
-                    name, model, batch, context, threads, median, values[0], values[reps - 1], reps, peakMebibytes());
+                    "%-8s %s, %s, %d x %d, %d threads: %,.0f tokens/s [%,.0f - %,.0f], median of %d; peak memory %,d MiB%n",
+                    name,
+                    model(),
+                    weights,
+                    batch,
+                    context,
+                    threads,
+                    median,
+                    values[0],
+                    values[reps - 1],
+                    reps,
+                    peakMebibytes());
         }
+    }
+
+    private String model() {
+        return source.model == null ? source.preset : source.model.toString();
+    }
+
+    private Map<String, Object> fields(String name, DType weights, int batch, int context) {
+        var fields = new LinkedHashMap<String, Object>();
+        fields.put("what", name);
+        fields.put("preset", model());
+        fields.put("weights", weights.name().toLowerCase(Locale.ROOT));
+        fields.put("compute", "f32");
+        fields.put("threads", threads);
+        fields.put("batch", batch);
+        fields.put("context", context);
+        return fields;
     }
 
     /** The kernel's count for this process: weights and activations live outside the heap. */

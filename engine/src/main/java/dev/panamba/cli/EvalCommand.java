@@ -34,6 +34,9 @@ final class EvalCommand implements Callable<Integer> {
     private int threads = Runtime.getRuntime().availableProcessors();
 
     @Mixin
+    private WeightsOption weightsOption = new WeightsOption();
+
+    @Mixin
     private FiniteOption finite = new FiniteOption();
 
     @Option(names = "--json", description = "Print one JSON object.")
@@ -51,7 +54,7 @@ final class EvalCommand implements Callable<Integer> {
         try {
             var summary = TokenFile.write(file, Corpus.of(data), tokenizer);
             try (var tokens = TokenFile.open(file);
-                    var weights = ModelFiles.weights(model, false);
+                    var weights = ModelFiles.weights(model, false, weightsOption.type());
                     var team = new Team(threads);
                     var evaluation =
                             new Evaluation(weights, Math.min(context, config.longest()), team, finite.placement())) {

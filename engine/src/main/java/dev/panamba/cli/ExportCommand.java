@@ -3,7 +3,6 @@ package dev.panamba.cli;
 import dev.panamba.io.AtomicFiles;
 import dev.panamba.model.ConfigFile;
 import dev.panamba.model.ModelFiles;
-import dev.panamba.tensor.DType;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -23,25 +22,13 @@ final class ExportCommand implements Callable<Integer> {
     @Option(names = "--out", paramLabel = "DIR", required = true, description = "Where to; must not exist.")
     private Path out;
 
-    @Option(
-            names = "--weights",
-            paramLabel = "f32|bf16|f16",
-            description = "Type of the weights in the file; default: as in --model.")
-    private Floats floats;
-
-    private enum Floats {
-        F32,
-        BF16,
-        F16
-    }
-
     @Override
     public Integer call() throws IOException {
         AtomicFiles.checkFree(out);
         var tokenizer = model.resolve(ModelFiles.TOKENIZER);
         try (var weights = ModelFiles.weights(model, false)) {
-            var type = floats == null ? weights.stored() : DType.valueOf(floats.name());
-            AtomicFiles.directory(out, ModelFiles.contents(weights, type, Files.exists(tokenizer) ? tokenizer : null));
+            AtomicFiles.directory(
+                    out, ModelFiles.contents(weights, weights.stored(), Files.exists(tokenizer) ? tokenizer : null));
             System.err.println("wrote " + out
                     + (ConfigFile.isHuggingFaceMamba(weights.config())
                             ? ", which transformers opens as MambaForCausalLM"

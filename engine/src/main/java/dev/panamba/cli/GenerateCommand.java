@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code panamba generate}. */
@@ -37,6 +38,9 @@ final class GenerateCommand implements Callable<Integer> {
 
     @Option(names = "--seed", description = "Of the draws; default: ${DEFAULT-VALUE}.")
     private long seed = 1;
+
+    @Mixin
+    private WeightsOption weightsOption = new WeightsOption();
 
     @Option(names = "--map", description = "Map the weights instead of loading them: starts at once.")
     private boolean map;
@@ -71,7 +75,7 @@ final class GenerateCommand implements Callable<Integer> {
         var sampler = Sampler.of(temperature, topK, topP, seed);
         // Text is UTF-8 whatever the terminal's charset is said to be.
         var out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
-        try (var language = LanguageModel.load(model, map, threads);
+        try (var language = LanguageModel.load(model, weightsOption.type(), map, threads);
                 var session = language.newSession()) {
             if (loadState != null) {
                 session.restore(SessionFile.read(loadState, language.config()));

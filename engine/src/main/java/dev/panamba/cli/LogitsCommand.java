@@ -32,11 +32,14 @@ final class LogitsCommand implements Callable<Integer> {
     private int threads = Runtime.getRuntime().availableProcessors();
 
     @Mixin
+    private WeightsOption weightsOption = new WeightsOption();
+
+    @Mixin
     private FiniteOption finite = new FiniteOption();
 
     @Override
     public Integer call() throws IOException {
-        try (var weights = ModelFiles.weights(model, false);
+        try (var weights = ModelFiles.weights(model, false, weightsOption.type());
                 var team = new Team(threads);
                 var logits = new Logits(weights, tokens, team, finite.placement())) {
             AtomicFiles.file(out, channel -> SafeTensors.write(channel, Map.of(), List.of(logits.tensor())));

@@ -27,6 +27,7 @@ import tools.jackson.core.JacksonException;
             LogitsCommand.class,
             InspectCommand.class,
             ExportCommand.class,
+            ConvertCommand.class,
             BenchCommand.class,
             DoctorCommand.class,
             HelpCommand.class

@@ -8,6 +8,7 @@ import dev.panamba.tensor.DType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
 
@@ -16,6 +17,12 @@ import java.util.Map;
  * or an allocation. It owns its inputs and activations and holds leases on the stores it points into.
  */
 public final class Executable implements AutoCloseable, Team.Work {
+    /**
+     * Nanoseconds of work below which a step is over before others have come to help. Measured on free cores, where 1,000 to 4,000
+     * make no difference; on cores that others use too, what is not shared does not wait for a worker that is not running.
+     */
+    private static final double NOT_WORTH_SHARING = 4000;
+
     private final Team team;
     private final Plan plan;
     private final Memory memory;
@@ -23,12 +30,23 @@ public final class Executable implements AutoCloseable, Team.Work {
     private final Arena blocks;
     private final List<Lease> leases;
     private final Step[] steps;
+    /** Steps that worker 0 does alone. */
+    private final boolean[] alone;
+
+    private final boolean isAlone;
     private volatile int failedStep = Integer.MAX_VALUE;
     private Throwable failure;
     private boolean closed;
 
     private Executable(
-            Team team, Plan plan, Memory memory, Slab slab, Arena blocks, List<Lease> leases, List<Step> steps) {
+            Team team,
+            Plan plan,
+            Memory memory,
+            Slab slab,
+            Arena blocks,
+            List<Lease> leases,
+            List<Step> steps,
+            BitSet alone) {
         this.team = team;
         this.plan = plan;
         this.memory = memory;
@@ -36,6 +54,9 @@ public final class Executable implements AutoCloseable, Team.Work {
         this.blocks = blocks;
         this.leases = leases;
         this.steps = steps.toArray(Step[]::new);
+        this.alone = new boolean[steps.size()];
+        alone.stream().forEach(i -> this.alone[i] = true);
+        this.isAlone = alone.cardinality() == steps.size();
     }
 
     /**
@@ -66,9 +87,11 @@ public final class Executable implements AutoCloseable, Team.Work {
                 }
             }
             var memory = new Memory(plan, slab, stores);
-            var lowering = new Lowering(blocks, memory, real);
+            var lowering = new Lowering(blocks, memory, real, team.size());
             var steps = new ArrayList<Step>();
+            var alone = new BitSet();
             for (int i = 0; i < program.ops().size(); i++) {
+                int first = steps.size();
                 steps.addAll(lowering.lower(program.ops().get(i)));
                 if (placement == Placement.CHECKED) {
                     steps.addAll(new FiniteChecks(memory, program).behind(i));
@@ -78,8 +101,9 @@ public final class Executable implements AutoCloseable, Team.Work {
                         steps.add(new Step.Poison(memory.segment(dead), dead.type()));
                     }
                 }
+                alone.set(first, steps.size(), Cost.nanoseconds(program.ops().get(i)) < NOT_WORTH_SHARING);
             }
-            return new Executable(team, plan, memory, slab, blocks, leases, steps);
+            return new Executable(team, plan, memory, slab, blocks, leases, steps, alone);
         } catch (RuntimeException e) {
             leases.forEach(Lease::close);
             blocks.close();
@@ -108,7 +132,7 @@ public final class Executable implements AutoCloseable, Team.Work {
     }
 
     /**
-     * Runs the program once, on the whole team.
+     * Runs the program once, on the whole team; on the calling thread alone if no step is worth sharing.
      *
      * @throws IllegalStateException if this executable is closed
      * @throws RuntimeException what a kernel refused, with the state of outputs undefined
@@ -117,7 +141,11 @@ public final class Executable implements AutoCloseable, Team.Work {
         if (closed) {
             throw new IllegalStateException("The executable is closed.");
         }
-        team.run(this);
+        if (isAlone) {
+            run(0);
+        } else {
+            team.run(this);
+        }
         if (failure != null) {
             var thrown = failure;
             failure = null;
@@ -135,14 +163,21 @@ public final class Executable implements AutoCloseable, Team.Work {
         int workers = team.size();
         for (int i = 0; i < steps.length; i++) {
             try {
-                steps[i].run(worker, workers);
+                if (!alone[i]) {
+                    steps[i].run(worker, workers);
+                } else if (worker == 0 && failedStep > i) {
+                    steps[i].run(0, 1);
+                }
             } catch (Throwable e) {
                 fail(i, e);
             }
-            team.barrier(worker);
-            // All workers leave behind the same barrier, or those who stayed would wait forever.
-            if (failedStep <= i) {
-                return;
+            var goesOnAlone = alone[i] && (i + 1 == steps.length || alone[i + 1]);
+            if (!goesOnAlone) {
+                team.barrier(worker);
+                // All workers leave behind the same barrier, or those who stayed would wait forever.
+                if (failedStep <= i) {
+                    return;
+                }
             }
         }
     }

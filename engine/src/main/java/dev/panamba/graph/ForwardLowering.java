@@ -3,6 +3,8 @@ package dev.panamba.graph;
 import dev.panamba.bindings.kernels.*;
 import dev.panamba.graph.ForwardOp.*;
 import dev.panamba.graph.Step.ExpertRows;
+import dev.panamba.graph.Step.Matrix;
+import dev.panamba.graph.Step.Panels;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -11,7 +13,7 @@ import java.util.List;
 /** {@link Lowering} of the forward ops. */
 final class ForwardLowering {
     /** Up to this many tokens a product is bound by reading the weight, which {@code pb_matvec} does once, at the memory's rate. */
-    private static final long FEW_TOKENS = 4;
+    private static final long FEW_TOKENS = 16;
 
     private final Lowering to;
     private final Arena arena;
@@ -33,6 +35,7 @@ final class ForwardLowering {
                 pb_embedding_forward_args.L(a, o.L());
                 pb_embedding_forward_args.D(a, o.x().columns());
                 pb_embedding_forward_args.V(a, o.table().rows());
+                pb_embedding_forward_args.format(a, Lowering.format(o.table()));
                 pb_embedding_forward_args.P(
                         a, o.position() == null ? 0 : o.position().rows());
                 yield to.kernel("pb_embedding_forward", a, o.x().rows());
@@ -134,8 +137,11 @@ final class ForwardLowering {
                 var X = o.weight().shape().dim(0);
                 var O = o.y().columns();
                 var I = o.x().columns();
-                if (o.x().rows() == 1) {
-                    yield matvec(o.y(), o.x(), o.weight(), null, o.expert());
+                if (o.x().rows() <= FEW_TOKENS) {
+                    yield matvec(o.y(), o.x(), o.weight(), null, o.offset());
+                }
+                if (Lowering.isNarrow(o.weight())) {
+                    yield List.of(panels(o.y(), o.x(), o.weight(), X, to.segment(o.offset()), false));
                 }
                 yield List.of(new ExpertRows(
                         to.product(false, true, false),
@@ -203,6 +209,10 @@ final class ForwardLowering {
             pb_broadcast_args.F(a, o.y().columns());
             steps.addAll(to.kernel("pb_broadcast", a, o.y().rows()));
         }
+        if (Lowering.isNarrow(o.weight())) {
+            steps.add(panels(o.y(), o.x(), o.weight(), 1, null, o.bias() != null));
+            return steps;
+        }
         steps.add(to.gemm(
                 to.product(false, true, o.bias() != null),
                 o.x(),
@@ -214,18 +224,48 @@ final class ForwardLowering {
         return steps;
     }
 
-    private List<Step> matvec(Value y, Value x, Value weight, Value bias, Value expert) {
+    private Step panels(Value y, Value x, Value weight, long experts, MemorySegment offset, boolean accumulate) {
+        var panels = to.panels(Panels.ROWS * x.columns());
+        var blocks = panels.stream()
+                .map(panel -> {
+                    var a = pb_dequantise_args.allocate(arena);
+                    pb_dequantise_args.w(a, panel);
+                    pb_dequantise_args.weight(a, read(weight));
+                    pb_dequantise_args.I(a, x.columns());
+                    pb_dequantise_args.format(a, Lowering.format(weight));
+                    return MemorySegment.ofAddress(a.address());
+                })
+                .toArray(MemorySegment[]::new);
+        return new Panels(
+                to.product(false, true, accumulate),
+                to.function("pb_dequantise"),
+                blocks,
+                panels.stream()
+                        .map(panel -> new Matrix(panel.address(), x.columns()))
+                        .toArray(Matrix[]::new),
+                to.readMatrix(x),
+                to.writeMatrix(y),
+                offset,
+                experts,
+                x.rows(),
+                y.columns(),
+                x.columns());
+    }
+
+    private List<Step> matvec(Value y, Value x, Value weight, Value bias, Value offset) {
         var a = pb_matvec_args.allocate(arena);
         pb_matvec_args.y(a, write(y));
         pb_matvec_args.x(a, read(x));
         pb_matvec_args.weight(a, read(weight));
         pb_matvec_args.bias(a, read(bias));
-        pb_matvec_args.expert(a, read(expert));
+        pb_matvec_args.offset(a, read(offset));
         pb_matvec_args.y_stride(a, y.stride());
         pb_matvec_args.x_stride(a, x.stride());
         pb_matvec_args.T(a, x.rows());
         pb_matvec_args.O(a, y.columns());
         pb_matvec_args.I(a, x.columns());
+        pb_matvec_args.X(a, weight.shape().dim(0));
+        pb_matvec_args.format(a, Lowering.format(weight));
         return to.kernel("pb_matvec", a, y.columns());
     }
 

@@ -186,9 +186,8 @@ public sealed interface ForwardOp extends Op {
      * @param x [T, I]
      * @param weight [X, O, I]
      * @param offset [X + 1] I32
-     * @param expert [T] I32, which finds a single token's expert without a look at the groups
      */
-    record ExpertLinear(Value y, Value x, Value weight, Value offset, Value expert) implements ForwardOp {}
+    record ExpertLinear(Value y, Value x, Value weight, Value offset) implements ForwardOp {}
 
     /**
      * y = max(x, 0).

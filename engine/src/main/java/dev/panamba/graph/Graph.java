@@ -274,7 +274,7 @@ public final class Graph extends Values {
      */
     public Value expertLinear(Value x, Value weight, Route route) {
         var y = activation("experts", x.rows(), weight.shape().dim(1));
-        add(new ExpertLinear(y, x, weight, route.offset(), route.expert()));
+        add(new ExpertLinear(y, x, weight, route.offset()));
         return y;
     }
 

@@ -9,7 +9,10 @@ import dev.panamba.graph.UpdateOp.*;
 import dev.panamba.tensor.DType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.IntStream;
 
 /** From ops to bound steps: an op's values become pointers in an argument block, written once. */
 final class Lowering {
@@ -17,9 +20,12 @@ final class Lowering {
     private final Memory memory;
     private final Kernels.Library library;
     private final boolean f64;
+    private final int workers;
+    private List<MemorySegment> panels = List.of();
 
-    Lowering(Arena arena, Memory memory, DType real) {
+    Lowering(Arena arena, Memory memory, DType real, int workers) {
         this.arena = arena;
+        this.workers = workers;
         this.memory = memory;
         this.f64 = real == DType.F64;
         this.library = f64 ? Kernels.f64() : Kernels.f32();
@@ -42,6 +48,14 @@ final class Lowering {
                 pb_squared_norm_args.count(a, o.x().shape().elements());
                 yield kernel("pb_squared_norm", a, o.parts().shape().elements());
             }
+            case Quantise o -> {
+                var a = pb_quantise_args.allocate(arena);
+                pb_quantise_args.weight(a, write(o.weight()));
+                pb_quantise_args.w(a, read(o.w()));
+                pb_quantise_args.I(a, o.w().columns());
+                pb_quantise_args.format(a, format(o.weight()));
+                yield kernel("pb_quantise", a, o.w().rows());
+            }
             case AdamW o -> {
                 var a = pb_adamw_args.allocate(arena);
                 pb_adamw_args.parameter(a, write(o.parameter()));
@@ -53,6 +67,41 @@ final class Lowering {
                 yield kernel("pb_adamw", a, o.parameter().shape().elements());
             }
         };
+    }
+
+    /** The types that a weight can have. */
+    static Set<DType> formats() {
+        return EnumSet.of(DType.F32, DType.F64, DType.BF16, DType.INT8, DType.INT4);
+    }
+
+    /** A type as the kernels know it. */
+    static int format(Value weight) {
+        return switch (weight.type()) {
+            case BF16 -> panamba_h.PB_BF16();
+            case INT8 -> panamba_h.PB_INT8();
+            case INT4 -> panamba_h.PB_INT4();
+            default -> panamba_h.PB_AS_REAL();
+        };
+    }
+
+    /** Whether a weight has to be expanded before OpenBLAS can read it. */
+    static boolean isNarrow(Value weight) {
+        return format(weight) != panamba_h.PB_AS_REAL();
+    }
+
+    /** Room for some rows of a weight, one for each worker; steps run one after the other and share it. */
+    List<MemorySegment> panels(long elements) {
+        var bytes = elements * (f64 ? Double.BYTES : Float.BYTES);
+        if (panels.isEmpty() || panels.getFirst().byteSize() < bytes) {
+            panels = IntStream.range(0, workers)
+                    .mapToObj(_ -> arena.allocate(bytes, 64))
+                    .toList();
+        }
+        return panels;
+    }
+
+    MemorySegment function(String kernel) {
+        return library.find(kernel);
     }
 
     Arena arena() {

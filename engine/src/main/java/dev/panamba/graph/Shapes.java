@@ -44,6 +44,10 @@ final class Shapes {
                 shapes.typed(
                         o.parts(), DType.F64, SquaredNorm.parts(o.x().shape().elements()));
             }
+            case Quantise o -> {
+                shapes.weight(o.weight(), o.weight().shape().dims());
+                shapes.is(o.w(), o.weight().shape().dims());
+            }
             case AdamW o -> {
                 shapes.same(o.parameter(), o.m(), o.v(), o.gradient());
                 shapes.typed(o.step(), DType.F64, AdamW.FIELDS);
@@ -56,6 +60,7 @@ final class Shapes {
             case Embedding o -> {
                 long T = o.token().shape().elements();
                 long D = o.table().columns();
+                weight(o.table(), o.table().rows(), D);
                 multiple(T, o.L(), "tokens", "sequence length");
                 integers(o.token(), T);
                 matrix(o.x(), T, D);
@@ -68,7 +73,10 @@ final class Shapes {
                 is(o.bias(), o.x().columns());
             }
             case RmsNorm o -> norm(o.y(), o.rstd(), o.x(), o.weight());
-            case Linear o -> linear(o.y(), o.x(), o.weight(), o.bias());
+            case Linear o -> {
+                linear(o.y(), o.x(), o.weight());
+                is(o.bias(), o.y().columns());
+            }
             case Convolution o -> {
                 dense(o.u());
                 matrix(o.x(), o.u().rows(), o.u().columns());
@@ -136,10 +144,7 @@ final class Shapes {
                 integers(o.token(), o.x().rows());
                 integers(o.row(), o.x().rows());
             }
-            case ExpertLinear o -> {
-                experts(o.y(), o.x(), o.weight(), o.offset());
-                integers(o.expert(), o.x().rows());
-            }
+            case ExpertLinear o -> experts(o.y(), o.x(), o.weight(), o.offset());
             case Relu o -> same(o.y(), o.x());
             case Scatter o -> {
                 same(o.y(), o.grouped());
@@ -179,8 +184,8 @@ final class Shapes {
                 same(o.dy(), o.x());
             }
             case RmsNormWeightGrad o -> norm(o.dy(), o.rstd(), o.x(), o.dweight());
-            case LinearGrad o -> linear(o.dy(), o.dx(), o.weight(), null);
-            case LinearWeightGrad o -> linear(o.dy(), o.x(), o.dweight(), null);
+            case LinearGrad o -> linear(o.dy(), o.dx(), real(o.weight()));
+            case LinearWeightGrad o -> linear(o.dy(), o.x(), real(o.dweight()));
             case BiasGrad o -> {
                 dense(o.dy());
                 is(o.dbias(), o.dy().columns());
@@ -239,8 +244,8 @@ final class Shapes {
                 same(o.dx(), o.dgrouped());
                 integers(o.row(), o.dx().rows());
             }
-            case ExpertLinearGrad o -> experts(o.dy(), o.dx(), o.weight(), o.offset());
-            case ExpertWeightGrad o -> experts(o.dy(), o.x(), o.dweight(), o.offset());
+            case ExpertLinearGrad o -> experts(o.dy(), o.dx(), real(o.weight()), o.offset());
+            case ExpertWeightGrad o -> experts(o.dy(), o.x(), real(o.dweight()), o.offset());
             case ReluGrad o -> same(o.dx(), o.dy(), o.y());
             case ScatterGrad o -> {
                 same(o.dgrouped(), o.dy(), o.grouped());
@@ -262,11 +267,10 @@ final class Shapes {
         is(weight, x.columns());
     }
 
-    private void linear(Value y, Value x, Value weight, Value bias) {
-        long O = weight.shape().dim(0);
-        is(weight, O, x.columns());
-        matrix(y, x.rows(), O);
-        is(bias, O);
+    private void linear(Value y, Value x, Value weight) {
+        weight(weight, y.columns(), x.columns());
+        matrix(x, y.rows(), x.columns());
+        matrix(y, x.rows(), y.columns());
     }
 
     private void experts(Value y, Value x, Value weight, Value offset) {
@@ -275,7 +279,7 @@ final class Shapes {
                 "experts' weight of rank " + weight.shape().rank());
         long X = weight.shape().dim(0);
         long O = weight.shape().dim(1);
-        is(weight, X, O, x.columns());
+        weight(weight, X, O, x.columns());
         dense(x);
         dense(y);
         matrix(y, x.rows(), O);
@@ -339,6 +343,13 @@ final class Shapes {
         }
     }
 
+    /** In any format. */
+    private void weight(Value value, long... dims) {
+        require(value.shape().equals(Shape.of(dims)), value + " is not " + Arrays.toString(dims));
+        dense(value);
+        require(Lowering.formats().contains(value.type()), value + " is " + value.type());
+    }
+
     private void integers(Value value, long count) {
         typed(value, DType.I32, count);
     }
@@ -369,8 +380,9 @@ final class Shapes {
         require(value.dense(), value + " is a window of columns, and this op takes whole rows");
     }
 
-    private void real(Value value) {
+    private Value real(Value value) {
         require(value.type() == DType.F32 || value.type() == DType.F64, value + " is " + value.type());
+        return value;
     }
 
     private void multiple(long n, long of, String what, String ofWhat) {

@@ -214,6 +214,55 @@ sealed interface Step {
         }
     }
 
+    /**
+     * A product with a narrow weight, y = x weight^T or y += x weight^T, expert by expert: some rows of the weight at a time are
+     * expanded, by the worker that then multiplies with them while they are in its cache.
+     *
+     * @param expand address of {@code pb_dequantise}
+     * @param blocks its argument blocks, one for each worker
+     * @param panels where they expand to, one for each worker
+     * @param x [T, k]
+     * @param y [T, n]
+     * @param offset I32 [experts + 1] first row of each expert, or null where one has all
+     * @param experts number of weights
+     * @param T rows of x and y
+     * @param n rows of one weight
+     * @param k columns of one weight
+     */
+    record Panels(
+            Product product,
+            MemorySegment expand,
+            MemorySegment[] blocks,
+            Matrix[] panels,
+            Matrix x,
+            Matrix y,
+            MemorySegment offset,
+            long experts,
+            long T,
+            long n,
+            long k)
+            implements Step {
+        /** Rows of a weight that are expanded at once: with 1,000 columns they fill a quarter of a megabyte. */
+        static final long ROWS = 64;
+
+        @Override
+        public void run(int worker, int workers) {
+            var each = Math.ceilDiv(n, ROWS);
+            var end = share(each * experts, worker + 1, workers);
+            for (long i = share(each * experts, worker, workers); i < end; i++) {
+                var expert = i / each;
+                var row = i % each * ROWS;
+                var rows = Math.min(ROWS, n - row);
+                var from = offset == null ? 0 : first(offset, expert);
+                var tokens = (offset == null ? T : first(offset, expert + 1)) - from;
+                if (tokens > 0) {
+                    Kernels.call(expand, blocks[worker], expert * n + row, expert * n + row + rows);
+                    product.run(tokens, rows, k, x, from * x.stride, panels[worker], 0, y, from * y.stride + row);
+                }
+            }
+        }
+    }
+
     private static long first(MemorySegment offset, long expert) {
         return offset.getAtIndex(ValueLayout.JAVA_INT_UNALIGNED, expert);
     }

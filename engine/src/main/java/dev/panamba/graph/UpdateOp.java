@@ -1,6 +1,6 @@
 package dev.panamba.graph;
 
-/** The ops of the optimiser. */
+/** Ops that prepare or change what others own: those of the optimiser, and what brings weights into a format. */
 public sealed interface UpdateOp extends Op {
 
     /**
@@ -20,6 +20,14 @@ public sealed interface UpdateOp extends Op {
             return Math.ceilDiv(count, Shapes.NORM_BLOCK);
         }
     }
+
+    /**
+     * Rounds weights to a narrower format.
+     *
+     * @param weight BF16, INT8 or INT4
+     * @param w the same shape, as computed with
+     */
+    record Quantise(Value weight, Value w) implements UpdateOp {}
 
     /**
      * One step of AdamW; sets the gradient to zero.

@@ -29,6 +29,7 @@ public record Uses(List<Value> writes, List<Value> reads, List<Value> inPlace) {
             case ForwardOp forward -> of(forward);
             case GradientOp gradient -> of(gradient);
             case SquaredNorm o -> writes(o.parts()).reads(o.x());
+            case Quantise o -> writes(o.weight()).reads(o.w());
             case AdamW o ->
                 writes(o.parameter(), o.m(), o.v(), o.gradient())
                         .reads(o.parameter(), o.m(), o.v(), o.gradient(), o.step());
@@ -52,7 +53,7 @@ public record Uses(List<Value> writes, List<Value> reads, List<Value> inPlace) {
                 writes(o.probability(), o.gate(), o.expert(), o.load(), o.offset(), o.row(), o.token(), o.balance())
                         .reads(o.logits());
             case Gather o -> writes(o.grouped()).reads(o.x(), o.token(), o.offset());
-            case ExpertLinear o -> writes(o.y()).reads(o.x(), o.weight(), o.offset(), o.expert());
+            case ExpertLinear o -> writes(o.y()).reads(o.x(), o.weight(), o.offset());
             case Relu o -> writes(o.y()).reads(o.x(), o.offset()).over(o.x());
             case Scatter o -> writes(o.y()).reads(o.grouped(), o.gate(), o.row());
             case Add o -> writes(o.y()).reads(o.a(), o.b()).over(o.a(), o.b());

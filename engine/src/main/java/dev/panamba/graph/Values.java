@@ -57,7 +57,19 @@ public abstract sealed class Values permits Graph {
      * @return the value
      */
     public Value parameter(String name, long... dims) {
-        return parameters.computeIfAbsent(name, n -> fresh(n, real, Role.PARAMETER, dims));
+        return matrix(name, real, dims);
+    }
+
+    /**
+     * Declares a weight that {@link ForwardOp.Linear}, {@link ForwardOp.ExpertLinear} or {@link ForwardOp.Embedding} read.
+     *
+     * @param name as in the model file
+     * @param type the graph's, BF16, INT8 or INT4
+     * @param dims its shape
+     * @return the value
+     */
+    public Value matrix(String name, DType type, long... dims) {
+        return parameters.computeIfAbsent(name, n -> fresh(n, type, Role.PARAMETER, dims));
     }
 
     /**

@@ -4,9 +4,11 @@ import dev.panamba.graph.Team;
 import dev.panamba.model.Config;
 import dev.panamba.model.ModelFiles;
 import dev.panamba.model.Weights;
+import dev.panamba.tensor.DType;
 import dev.panamba.text.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 
 /**
  * A model ready to read and write text. It owns its weights, the states of its sessions, and the team of threads that works for
@@ -46,22 +48,23 @@ public final class LanguageModel implements AutoCloseable {
      * @throws IOException if a file is missing or wrong, with the file's name and what is wrong
      */
     public static LanguageModel load(Path directory) throws IOException {
-        return load(directory, false, Runtime.getRuntime().availableProcessors());
+        return load(directory, null, false, Runtime.getRuntime().availableProcessors());
     }
 
     /**
      * Loads a model.
      *
      * @param directory as for {@link #load(Path)}
+     * @param weights type of the large matrices: F32, BF16, INT8 or INT4, converted while they are loaded; null for that of the file
      * @param map whether to map the weights instead of copying them: the start costs nothing and only what is used is read, but
-     *     the file must not be truncated while the model is open, since that ends the process
+     *     the file must have the type of weights, and must not be truncated while the model is open, since that ends the process
      * @param threads that work for the model, the caller's included
      * @return the model, to be closed after its sessions
      * @throws IOException if a file is missing or wrong, with the file's name and what is wrong
      */
-    public static LanguageModel load(Path directory, boolean map, int threads) throws IOException {
+    public static LanguageModel load(Path directory, DType weights, boolean map, int threads) throws IOException {
         var tokenizer = ModelFiles.tokenizer(directory);
-        return of(ModelFiles.weights(directory, map), tokenizer, threads);
+        return of(ModelFiles.weights(directory, map, weights), tokenizer, threads);
     }
 
     /**
@@ -112,6 +115,22 @@ public final class LanguageModel implements AutoCloseable {
      */
     public Session newSession() {
         return new Session(this, pool);
+    }
+
+    /**
+     * Lets sessions write their next tokens together.
+     *
+     * @param sessions open sessions of this model, each once
+     * @return the batch, which owns nothing
+     * @throws IllegalArgumentException if there is none, one twice, or one of another model
+     */
+    public Batch batch(List<Session> sessions) {
+        if (sessions.isEmpty()
+                || sessions.stream().distinct().count() < sessions.size()
+                || sessions.stream().anyMatch(session -> session.model() != this)) {
+            throw new IllegalArgumentException("A batch is one or more sessions of this model, each of them once.");
+        }
+        return new Batch(pool, sessions);
     }
 
     /**

@@ -64,12 +64,43 @@ public final class Session implements AutoCloseable {
                         + model.config().V() + " (0 to " + (model.config().V() - 1) + ").");
             }
         }
-        if (tokens.length > model.config().longest() - position) {
-            throw new IllegalArgumentException("The model has " + model.config().longest() + " positions; after "
-                    + position + " tokens there is no room for " + tokens.length + " more.");
-        }
+        checkHasRoom(tokens.length);
         pool.feed(slot, position, tokens, 0, tokens.length, logits);
         position += tokens.length;
+    }
+
+    /** Gives the tokens read so far. */
+    int checkHasRoom(int more) {
+        if (more > model.config().longest() - position) {
+            throw new IllegalArgumentException("The model has " + model.config().longest() + " positions; after "
+                    + position + " tokens there is no room for " + more + " more.");
+        }
+        return position;
+    }
+
+    void advance(int tokens) {
+        position += tokens;
+    }
+
+    int slot() {
+        return slot;
+    }
+
+    MemorySegment memory() {
+        return logits;
+    }
+
+    /**
+     * The model that this is a session of.
+     *
+     * @return the model
+     */
+    public LanguageModel model() {
+        return model;
+    }
+
+    void leave() {
+        busy.set(false);
     }
 
     /**
@@ -106,7 +137,7 @@ public final class Session implements AutoCloseable {
         }
     }
 
-    private void checkHasRead() {
+    void checkHasRead() {
         if (position == 0) {
             throw new IllegalStateException(
                     "The session has read nothing yet: feed it a prompt of at least one token.");
@@ -227,11 +258,14 @@ public final class Session implements AutoCloseable {
      */
     public static long stateBytes(Config config) {
         var graph = new Graph(DType.F32);
-        Network.body(config, Pass.next(graph, 1, 1, 1, config.maxPositions()), graph.input("token", DType.I32, 1));
+        Network.body(
+                config,
+                Pass.next(graph, 1, 1, 1, config.maxPositions(), DType.F32),
+                graph.input("token", DType.I32, 1));
         return graph.states().stream().mapToLong(Value::bytes).sum();
     }
 
-    private void enter() {
+    void enter() {
         if (!busy.compareAndSet(false, true)) {
             throw new IllegalStateException(
                     "The session is in use by another thread: give each thread a session of its own.");

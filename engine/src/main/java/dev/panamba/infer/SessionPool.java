@@ -16,10 +16,13 @@ import dev.panamba.tensor.DType;
 import dev.panamba.tensor.Shape;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.stream.Stream;
 
 /**
  * The states of up to a fixed number of sessions, and the programs that advance them. A slot that was never used costs no
@@ -38,7 +41,11 @@ final class SessionPool implements AutoCloseable {
     private final Store states;
     private final Store logits;
     private final List<Value> stateValues;
+    /** Of one session, by index of CHUNKS. */
     private final Chunk[] chunks = new Chunk[CHUNKS.length];
+    /** Of one token of each of several sessions, by their number. */
+    private final Chunk[] batches;
+
     private final BitSet taken = new BitSet();
     private final ReentrantLock turn = new ReentrantLock();
     private boolean closed;
@@ -51,7 +58,8 @@ final class SessionPool implements AutoCloseable {
         this.weights = weights;
         this.team = team;
         this.slots = slots;
-        this.stateValues = List.copyOf(new Built(1).graph.states());
+        this.batches = new Chunk[slots + 1];
+        this.stateValues = List.copyOf(new Built(1, 1).graph.states());
         this.states = Store.allocate("the sessions' states", stateValues);
         this.logits = Store.allocate(
                 "the sessions' logits",
@@ -63,34 +71,33 @@ final class SessionPool implements AutoCloseable {
                                 Shape.of(slots, weights.config().V()))));
     }
 
-    /** A program that reads L tokens of one session; logits are those after the last. */
+    /** A program that reads L tokens of each session; logits [B, V] are those after the last. */
     private final class Built {
         final Graph graph = new Graph(REAL);
         final Pass pass;
         final Value token;
         final Value logits;
 
-        Built(int L) {
-            pass = Pass.next(graph, 1, L, slots, weights.config().maxPositions());
-            token = graph.input("token", DType.I32, L);
-            var x = Network.body(weights.config(), pass, token);
-            logits = graph.output(Network.head(weights.config(), pass, graph.rows(x, L - 1, 1)));
+        Built(int B, int L) {
+            var config = weights.config();
+            pass = Pass.next(graph, B, L, slots, config.maxPositions(), weights.format());
+            token = graph.input("token", DType.I32, pass.T());
+            var x = Network.body(config, pass, token);
+            // Of one session only the last row is wanted; where there are several, each reads one token.
+            logits = graph.output(Network.head(config, pass, graph.rows(x, pass.T() - B, B)));
         }
     }
 
-    private Chunk chunk(int index) {
-        if (chunks[index] == null) {
-            var built = new Built(CHUNKS[index]);
-            var stores = Map.of(Role.PARAMETER, weights.store(), Role.STATE, states);
-            var executable = Executable.bind(built.graph.program(), REAL, team, stores, Placement.PACKED);
-            chunks[index] = new Chunk(
-                    executable,
-                    executable.at(built.token),
-                    executable.at(built.pass.past()),
-                    executable.at(built.pass.slot()),
-                    executable.at(built.logits));
-        }
-        return chunks[index];
+    private Chunk bind(int B, int L) {
+        var built = new Built(B, L);
+        var stores = Map.of(Role.PARAMETER, weights.store(), Role.STATE, states);
+        var executable = Executable.bind(built.graph.program(), REAL, team, stores, Placement.PACKED);
+        return new Chunk(
+                executable,
+                executable.at(built.token),
+                executable.at(built.pass.past()),
+                executable.at(built.pass.slot()),
+                executable.at(built.logits));
     }
 
     int take() {
@@ -132,21 +139,55 @@ final class SessionPool implements AutoCloseable {
         turn.lock();
         try {
             check();
+            int index = 0;
             while (from < to) {
-                int index = 0;
                 while (CHUNKS[index] > to - from) {
                     index++;
                 }
-                var chunk = chunk(index);
-                MemorySegment.copy(tokens, from, chunk.token, JAVA_INT, 0, CHUNKS[index]);
+                int L = CHUNKS[index];
+                if (chunks[index] == null) {
+                    chunks[index] = bind(1, L);
+                }
+                var chunk = chunks[index];
+                MemorySegment.copy(tokens, from, chunk.token, JAVA_INT, 0, L);
                 chunk.past.set(JAVA_INT, 0, past);
                 chunk.slot.set(JAVA_INT, 0, slot);
                 chunk.executable.run();
-                from += CHUNKS[index];
-                past += CHUNKS[index];
+                from += L;
+                past += L;
                 if (from == to) {
                     logits.copyFrom(chunk.logits);
                 }
+            }
+        } finally {
+            turn.unlock();
+        }
+    }
+
+    /**
+     * Reads one token into each of several sessions' states: every weight is read once for all.
+     *
+     * @param sessions their slots, all different
+     * @param past tokens that each has read before
+     * @param tokens what each reads
+     * @param logits where those after the token go, V floats each
+     */
+    void feed(int[] sessions, int[] past, int[] tokens, MemorySegment[] logits) {
+        turn.lock();
+        try {
+            check();
+            int B = sessions.length;
+            if (batches[B] == null) {
+                batches[B] = bind(B, 1);
+            }
+            var batch = batches[B];
+            MemorySegment.copy(tokens, 0, batch.token, JAVA_INT, 0, B);
+            MemorySegment.copy(past, 0, batch.past, JAVA_INT, 0, B);
+            MemorySegment.copy(sessions, 0, batch.slot, JAVA_INT, 0, B);
+            batch.executable.run();
+            long bytes = batch.logits.byteSize() / B;
+            for (int b = 0; b < B; b++) {
+                MemorySegment.copy(batch.logits, b * bytes, logits[b], 0, bytes);
             }
         } finally {
             turn.unlock();
@@ -194,11 +235,9 @@ final class SessionPool implements AutoCloseable {
             }
             if (!closed) {
                 closed = true;
-                for (var chunk : chunks) {
-                    if (chunk != null) {
-                        chunk.executable.close();
-                    }
-                }
+                Stream.concat(Arrays.stream(chunks), Arrays.stream(batches))
+                        .filter(Objects::nonNull)
+                        .forEach(chunk -> chunk.executable.close());
                 states.close();
                 logits.close();
             }

@@ -15,7 +15,7 @@ final class Floats {
     static void check(SafeTensors.Entry tensor, Path file) throws IOException {
         switch (tensor.type()) {
             case F64, F32, BF16, F16 -> {}
-            case I64, I32, I16, I8, U8, BOOL ->
+            case I64, I32, I16, I8, U8, BOOL, INT8, INT4 ->
                 throw new IOException(
                         file + " has " + tensor.name() + " as " + tensor.type() + ", and a weight is a float.");
         }
@@ -32,7 +32,7 @@ final class Floats {
                         case BF16 -> Float.intBitsToFloat(from.getShort() << 16);
                         case F16 -> Float.float16ToFloat(from.getShort());
                         case F32 -> from.getFloat();
-                        case I64, I32, I16, I8, U8, BOOL -> throw new IllegalStateException(type.name());
+                        case I64, I32, I16, I8, U8, BOOL, INT8, INT4 -> throw new IllegalStateException(type.name());
                     });
         }
     }
@@ -45,7 +45,8 @@ final class Floats {
                     switch (type) {
                         case BF16 -> bf16(x);
                         case F16 -> Float.floatToFloat16(x);
-                        case F64, F32, I64, I32, I16, I8, U8, BOOL -> throw new IllegalStateException(type.name());
+                        case F64, F32, I64, I32, I16, I8, U8, BOOL, INT8, INT4 ->
+                            throw new IllegalStateException(type.name());
                     });
         }
     }

@@ -208,7 +208,7 @@ record Header(Map<String, String> metadata, List<SafeTensors.Entry> tensors, lon
             }
             var text = json.getString();
             return Arrays.stream(DType.values())
-                    .filter(t -> t.name().equals(text))
+                    .filter(t -> !t.isGrouped() && t.name().equals(text))
                     .findFirst()
                     .orElseThrow(() -> refuse(Fault.UNKNOWN_DTYPE, text + " of " + name));
         }

@@ -106,6 +106,26 @@ public final class SafeTensors implements AutoCloseable {
     }
 
     /**
+     * Copies a tensor into memory as it is.
+     *
+     * @param tensor of this file
+     * @param to as many bytes
+     * @throws IOException if it cannot be read
+     */
+    public void copy(Entry tensor, MemorySegment to) throws IOException {
+        if (to.byteSize() != tensor.end() - tensor.begin()) {
+            throw new IllegalArgumentException(tensor.name() + " does not fit into " + to.byteSize() + " bytes.");
+        }
+        long at = header.dataStart() + tensor.begin();
+        long done = 0;
+        while (done < to.byteSize()) {
+            // A buffer counts in an int.
+            var part = to.asSlice(done, Math.min(1 << 30, to.byteSize() - done)).asByteBuffer();
+            done += fill(part, at + done);
+        }
+    }
+
+    /**
      * Copies a tensor into memory, with its elements as F32 where they are F32, F64, BF16 or F16.
      *
      * @param tensor of this file
@@ -119,13 +139,7 @@ public final class SafeTensors implements AutoCloseable {
         Floats.check(tensor, file);
         long at = header.dataStart() + tensor.begin();
         if (tensor.type() == DType.F32) {
-            long done = 0;
-            while (done < to.byteSize()) {
-                // A buffer counts in an int.
-                var part = to.asSlice(done, Math.min(1 << 30, to.byteSize() - done))
-                        .asByteBuffer();
-                done += fill(part, at + done);
-            }
+            copy(tensor, to);
             return;
         }
         int width = tensor.type().bytes();

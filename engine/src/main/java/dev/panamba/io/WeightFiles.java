@@ -2,7 +2,6 @@ package dev.panamba.io;
 
 import dev.panamba.io.MalformedFileException.Fault;
 import dev.panamba.memory.Slab;
-import dev.panamba.tensor.DType;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -185,7 +184,7 @@ public final class WeightFiles implements AutoCloseable {
      * Maps all files; the mapping outlives these open files. A file that is truncated under it ends the process.
      *
      * @return all tensors
-     * @throws IOException if a file cannot be mapped, or a tensor is not F32
+     * @throws IOException if a file cannot be mapped
      */
     public Mapping map() throws IOException {
         var arena = Arena.ofShared();
@@ -198,10 +197,6 @@ public final class WeightFiles implements AutoCloseable {
             for (var name : weights.keySet()) {
                 var weight = weights.get(name);
                 var entry = weight.entry();
-                if (entry.type() != DType.F32) {
-                    throw new IOException(weight.file() + " has " + entry.name() + " as " + entry.type()
-                            + ", and only F32 can be mapped: load it without --map.");
-                }
                 segments.put(name, data.get(weight.file()).asSlice(entry.begin(), entry.end() - entry.begin()));
             }
             return new Mapping(Slab.adopt("the mapped weights", arena, MemorySegment.NULL), segments);

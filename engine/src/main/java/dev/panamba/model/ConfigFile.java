@@ -159,10 +159,10 @@ public final class ConfigFile {
      * Writes a configuration.
      *
      * @param config any model
-     * @param floats type of the weights beside it
+     * @param type of the weights beside it
      * @return the file's content; Hugging Face's where the model is one of theirs
      */
-    public static ObjectNode write(Config config, DType floats) {
+    public static ObjectNode write(Config config, DType type) {
         var json = JsonNodeFactory.instance.objectNode();
         if (isHuggingFaceMamba(config)) {
             json.put("model_type", "mamba");
@@ -179,9 +179,11 @@ public final class ConfigFile {
             json.put("tie_word_embeddings", config.tieEmbeddings());
             json.put(
                     "dtype",
-                    switch (floats) {
+                    switch (type) {
                         case BF16 -> "bfloat16";
                         case F16 -> "float16";
+                        case INT8 -> "int8";
+                        case INT4 -> "int4";
                         default -> "float32";
                     });
             return json;

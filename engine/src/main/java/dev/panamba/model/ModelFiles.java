@@ -1,6 +1,7 @@
 package dev.panamba.model;
 
 import dev.panamba.graph.Store;
+import dev.panamba.graph.Team;
 import dev.panamba.graph.Value;
 import dev.panamba.io.AtomicFiles.Content;
 import dev.panamba.io.SafeTensors;
@@ -83,7 +84,7 @@ public final class ModelFiles {
     }
 
     /**
-     * Loads the weights.
+     * Loads the weights as F32.
      *
      * @param directory of a model
      * @param map whether to map the file instead of copying it; needs weights of F32
@@ -91,10 +92,29 @@ public final class ModelFiles {
      * @throws IOException if a file is missing, wrong, or of another model
      */
     public static Weights weights(Path directory, boolean map) throws IOException {
+        return weights(directory, map, DType.F32);
+    }
+
+    /**
+     * Loads the weights, with the large matrices in a format of inference.
+     *
+     * @param directory of a model
+     * @param map whether to map the file instead of copying it; needs a file of that format
+     * @param format F32, BF16, INT8 or INT4, or null for what the file has
+     * @return the weights, read-only where mapped
+     * @throws IOException if a file is missing, wrong, of another model, or of a narrower format
+     */
+    public static Weights weights(Path directory, boolean map, DType format) throws IOException {
         var config = config(directory);
-        var parameters = Network.parameters(config, DType.F32);
         try (var files = WeightFiles.open(directory)) {
             files.rename(EMBEDDING, EMBEDDINGS);
+            var stored = stored(config, files);
+            var wanted = format != null ? format : format(stored, files);
+            if (stored.isGrouped() && wanted != stored) {
+                throw new IOException(directory + " has its weights as " + stored + ", which do not become " + wanted
+                        + " again: use the model that it was converted from.");
+            }
+            var parameters = Network.parameters(config, wanted);
             for (var parameter : parameters) {
                 check(directory, parameter, files.weights().get(parameter.name()));
             }
@@ -109,13 +129,36 @@ public final class ModelFiles {
                             + " has not.");
                 }
             }
-            if (!map) {
-                return copied(config, parameters, files);
-            }
-            var mapping = files.map();
-            return new Weights(
-                    config, parameters, Store.mapped("the weights", mapping.slab(), mapping.segments()), DType.F32);
+            return map
+                    ? mapped(directory, config, parameters, files, wanted)
+                    : copied(config, parameters, files, wanted, stored);
         }
+    }
+
+    /** The type that a model computes with unless it is told another. */
+    private static DType format(DType stored, WeightFiles files) {
+        var embeddings = files.weights().get(EMBEDDINGS);
+        var half = embeddings != null && embeddings.entry().type() == DType.BF16;
+        return stored.isGrouped() ? stored : half ? DType.BF16 : DType.F32;
+    }
+
+    /** The narrowest type that holds all weights of a file exactly; of groups, if the large matrices are. */
+    private static DType stored(Config config, WeightFiles files) {
+        var embeddings = files.weights().get(EMBEDDINGS);
+        for (var format : List.of(DType.INT8, DType.INT4)) {
+            var value = Network.parameters(config, format).getFirst();
+            if (embeddings != null
+                    && embeddings.entry().type() == DType.U8
+                    && embeddings.entry().shape().equals(Weights.fileShape(value))) {
+                return format;
+            }
+        }
+        var types = files.weights().values().stream()
+                .map(weight -> weight.entry().type())
+                .distinct()
+                .toList();
+        var half = types.size() == 1 && (types.contains(DType.BF16) || types.contains(DType.F16));
+        return half ? types.getFirst() : DType.F32;
     }
 
     private static void check(Path directory, Value parameter, WeightFiles.Weight weight) throws IOException {
@@ -123,9 +166,11 @@ public final class ModelFiles {
             throw new IOException(
                     directory + " has no weights named " + parameter.name() + ", which its " + CONFIG + " asks for.");
         }
-        if (!weight.entry().shape().equals(parameter.shape())) {
+        var groups = parameter.type().isGrouped() && weight.entry().type() == DType.U8;
+        var expected = groups ? Weights.fileShape(parameter) : parameter.shape();
+        if (!weight.entry().shape().equals(expected)) {
             throw new IOException(directory + " has " + parameter.name() + " as "
-                    + weight.entry().shape() + ", and its " + CONFIG + " asks for " + parameter.shape() + ".");
+                    + weight.entry().shape() + ", and its " + CONFIG + " asks for " + expected + ".");
         }
     }
 
@@ -137,17 +182,31 @@ public final class ModelFiles {
         }
     }
 
-    private static Weights copied(Config config, List<Value> parameters, WeightFiles files) throws IOException {
-        var types = parameters.stream()
-                .map(p -> files.weights().get(p.name()).entry().type())
-                .distinct()
-                .toList();
-        var half = types.size() == 1 && (types.contains(DType.BF16) || types.contains(DType.F16));
-        var weights = Weights.zero(config, half ? types.getFirst() : DType.F32);
-        try {
+    private static Weights mapped(
+            Path directory, Config config, List<Value> parameters, WeightFiles files, DType format) throws IOException {
+        for (var parameter : parameters) {
+            var type = files.weights().get(parameter.name()).entry().type();
+            if (type != Weights.fileType(parameter.type())) {
+                throw new IOException(directory + " has " + parameter.name() + " as " + type + ", and a map needs "
+                        + Weights.fileType(parameter.type()) + ": load it without --map, or convert the model.");
+            }
+        }
+        var mapping = files.map();
+        var store = Store.mapped("the weights", mapping.slab(), mapping.segments());
+        return new Weights(config, parameters, store, format, format);
+    }
+
+    private static Weights copied(Config config, List<Value> parameters, WeightFiles files, DType format, DType stored)
+            throws IOException {
+        var weights = Weights.zero(config, format, stored);
+        try (var team = Team.ofAllCores()) {
             for (var parameter : parameters) {
                 var weight = files.weights().get(parameter.name());
-                weight.file().read(weight.entry(), weights.store().at(parameter.name()));
+                if (weight.entry().type() == Weights.fileType(parameter.type())) {
+                    weight.file().copy(weight.entry(), weights.store().at(parameter.name()));
+                } else {
+                    weights.fill(parameter, team, w -> weight.file().read(weight.entry(), w));
+                }
             }
             return weights;
         } catch (IOException | RuntimeException e) {
@@ -160,13 +219,15 @@ public final class ModelFiles {
      * What a model's directory holds.
      *
      * @param weights the model
-     * @param floats type of the weights in the file: F32, BF16 or F16
+     * @param type of the weights in the file: F32, BF16 or F16, or the format that they have already
      * @param tokenizer a {@code tokenizer.json} to copy, or null for bytes
      * @return contents by file name
      */
-    public static Map<String, Content> contents(Weights weights, DType floats, Path tokenizer) {
+    public static Map<String, Content> contents(Weights weights, DType type, Path tokenizer) {
+        // Beside narrow matrices what is small stays F32, so that the file can be mapped.
+        var floats = weights.format() == DType.F32 ? type : DType.F32;
         var files = new LinkedHashMap<String, Content>();
-        files.put(CONFIG, Content.of(ConfigFile.write(weights.config(), floats).toPrettyString() + "\n"));
+        files.put(CONFIG, Content.of(ConfigFile.write(weights.config(), type).toPrettyString() + "\n"));
         files.put(WEIGHTS, channel -> SafeTensors.write(channel, Map.of("format", "pt"), weights.tensors(), floats));
         if (tokenizer != null) {
             files.put(TOKENIZER, Content.copyOf(tokenizer));

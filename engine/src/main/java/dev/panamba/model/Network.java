@@ -57,25 +57,25 @@ public final class Network {
      */
     public static Value head(Config config, Pass pass, Value x) {
         var name = config.tieEmbeddings() ? "backbone.embeddings.weight" : "lm_head.weight";
-        return pass.graph().linear(x, pass.graph().parameter(name, config.V(), config.D()), null);
+        return pass.graph().linear(x, pass.matrix(name, config.V(), config.D()), null);
     }
 
     /**
      * The parameters of a model, in the order of the network.
      *
      * @param config the model
-     * @param real F32 or F64
+     * @param weights type of the large matrices; the others are F32
      * @return values of role PARAMETER
      */
-    public static List<Value> parameters(Config config, DType real) {
-        var graph = new Graph(real);
-        var pass = Pass.whole(graph, 1, 1, true);
+    public static List<Value> parameters(Config config, DType weights) {
+        var graph = new Graph(DType.F32);
+        var pass = Pass.whole(graph, 1, 1, true, weights);
         head(config, pass, body(config, pass, graph.input("token", DType.I32, 1)));
         return List.copyOf(graph.parameters().values());
     }
 
     private Value body(Value token) {
-        var table = graph.parameter("backbone.embeddings.weight", config.V(), config.D());
+        var table = pass.matrix("backbone.embeddings.weight", config.V(), config.D());
         var position = config.position() == Position.LEARNED
                 ? graph.parameter("backbone.positions.weight", config.maxPositions(), config.D())
                 : null;

@@ -1,22 +1,39 @@
 package dev.panamba.model;
 
+import dev.panamba.graph.Executable;
+import dev.panamba.graph.Graph;
+import dev.panamba.graph.Role;
 import dev.panamba.graph.Store;
+import dev.panamba.graph.Team;
+import dev.panamba.graph.UpdateOp.Quantise;
 import dev.panamba.graph.Value;
+import dev.panamba.memory.Placement;
 import dev.panamba.tensor.DType;
+import dev.panamba.tensor.Shape;
 import dev.panamba.tensor.Tensor;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.foreign.MemorySegment;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Map;
 
-/** A model's parameters in memory, F32, with the names and shapes of its configuration. */
+/**
+ * A model's parameters in memory, with the names and shapes of its configuration: F32, or for inference with the large matrices
+ * in a narrower format.
+ */
 public final class Weights implements AutoCloseable {
     private final Config config;
     private final List<Value> parameters;
     private final Store store;
+    private final DType format;
     private final DType stored;
 
-    Weights(Config config, List<Value> parameters, Store store, DType stored) {
+    Weights(Config config, List<Value> parameters, Store store, DType format, DType stored) {
         this.config = config;
         this.parameters = parameters;
         this.store = store;
+        this.format = format;
         this.stored = stored;
     }
 
@@ -24,12 +41,13 @@ public final class Weights implements AutoCloseable {
      * All zero.
      *
      * @param config the model
+     * @param format type of the large matrices: F32, BF16, INT8 or INT4
      * @param stored type of the file that they will come from
      * @return weights in memory of their own
      */
-    static Weights zero(Config config, DType stored) {
-        var parameters = Network.parameters(config, DType.F32);
-        return new Weights(config, parameters, Store.allocate("the weights", parameters), stored);
+    static Weights zero(Config config, DType format, DType stored) {
+        var parameters = Network.parameters(config, format);
+        return new Weights(config, parameters, Store.allocate("the weights", parameters), format, stored);
     }
 
     /**
@@ -40,7 +58,7 @@ public final class Weights implements AutoCloseable {
      * @return weights in memory of their own
      */
     public static Weights random(Config config, long seed) {
-        var weights = zero(config, DType.F32);
+        var weights = zero(config, DType.F32, DType.F32);
         Initialisation.draw(weights.parameters, weights.store, seed);
         return weights;
     }
@@ -52,6 +70,65 @@ public final class Weights implements AutoCloseable {
      */
     public Config config() {
         return config;
+    }
+
+    /**
+     * The type of the large matrices.
+     *
+     * @return F32, BF16, INT8 or INT4
+     */
+    public DType format() {
+        return format;
+    }
+
+    /**
+     * These weights, which are F32, in another format.
+     *
+     * @param format BF16, INT8 or INT4
+     * @param team who converts
+     * @return weights in memory of their own
+     */
+    public Weights in(DType format, Team team) {
+        var narrow = zero(config, format, format);
+        try {
+            for (var parameter : narrow.parameters) {
+                narrow.fill(parameter, team, segment -> segment.copyFrom(store.at(parameter.name())));
+            }
+            return narrow;
+        } catch (RuntimeException | IOException e) {
+            narrow.close();
+            throw e instanceof RuntimeException r ? r : new UncheckedIOException((IOException) e);
+        }
+    }
+
+    /** Writes F32 numbers into memory. */
+    @FunctionalInterface
+    interface Source {
+        void write(MemorySegment f32) throws IOException;
+    }
+
+    /**
+     * Fills a parameter, rounding to its type.
+     *
+     * @param parameter one of these weights
+     * @param team who rounds
+     * @param source of its numbers
+     */
+    void fill(Value parameter, Team team, Source source) throws IOException {
+        if (parameter.type() == DType.F32) {
+            source.write(store.at(parameter.name()));
+            return;
+        }
+        var graph = new Graph(DType.F32);
+        var target = graph.matrix(
+                parameter.name(), parameter.type(), parameter.shape().dims());
+        var w = graph.input("w", DType.F32, parameter.shape().dims());
+        graph.add(new Quantise(target, w));
+        try (var quantise =
+                Executable.bind(graph.program(), DType.F32, team, Map.of(Role.PARAMETER, store), Placement.PACKED)) {
+            source.write(quantise.at(w));
+            quantise.run();
+        }
     }
 
     /**
@@ -73,14 +150,29 @@ public final class Weights implements AutoCloseable {
     }
 
     /**
-     * The parameters as they go into a file.
+     * The parameters as they go into a file: wide elements first, so that all are aligned in it, and in the order of the network.
      *
-     * @return tensors in the order of the network
+     * @return tensors; of a type of groups the bytes of each row
      */
     public List<Tensor> tensors() {
         return parameters.stream()
-                .map(p -> new Tensor(p.name(), p.type(), p.shape(), store.at(p.name())))
+                .map(p -> new Tensor(p.name(), fileType(p.type()), fileShape(p), store.at(p.name())))
+                .sorted(Comparator.comparingInt(t -> -t.type().bytes()))
                 .toList();
+    }
+
+    /** The type of a parameter in a file. */
+    static DType fileType(DType type) {
+        return type.isGrouped() ? DType.U8 : type;
+    }
+
+    /** The shape of a parameter in a file. */
+    static Shape fileShape(Value parameter) {
+        var dims = parameter.shape().dims();
+        if (parameter.type().isGrouped()) {
+            dims[dims.length - 1] = parameter.type().rowBytes(parameter.columns());
+        }
+        return Shape.of(dims);
     }
 
     @Override

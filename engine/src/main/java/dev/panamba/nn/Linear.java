@@ -14,7 +14,7 @@ public record Linear(String name, long I, long O, boolean bias) implements Layer
     @Override
     public Value emit(Pass pass, Value x) {
         var graph = pass.graph();
-        var weight = graph.parameter(name + ".weight", O, I);
+        var weight = pass.matrix(name + ".weight", O, I);
         return graph.linear(x, weight, bias ? graph.parameter(name + ".bias", O) : null);
     }
 }

@@ -28,8 +28,8 @@ public record MambaMixer(String name, long D, long E, long N, long K, long R, bo
                 pass.state(name + ".conv", K - 1, E),
                 pass.slot(),
                 pass.B());
-        var rbc = new Linear(name + ".x_proj", E, R + 2 * N, false).emit(pass, u);
-        var r = graph.linear(graph.columns(rbc, 0, R), graph.parameter(name + ".dt_proj.weight", E, R), null);
+        var rbc = graph.linear(u, pass.smallMatrix(name + ".x_proj.weight", R + 2 * N, E), null);
+        var r = graph.linear(graph.columns(rbc, 0, R), pass.smallMatrix(name + ".dt_proj.weight", E, R), null);
         var g = graph.scan(
                 u,
                 r,

@@ -16,6 +16,7 @@ import java.util.stream.LongStream;
  * @param B sequences
  * @param L tokens of a sequence
  * @param dropless whether experts take every token
+ * @param weights type of the large matrices: the graph's, BF16, INT8 or INT4
  * @param past [B] I32 tokens that each session has read before; null where sequences are whole
  * @param slot [B] I32 each session's slot; null where sequences are whole
  * @param slots number of slots
@@ -27,6 +28,7 @@ public record Pass(
         long B,
         long L,
         boolean dropless,
+        DType weights,
         Value past,
         Value slot,
         long slots,
@@ -43,7 +45,21 @@ public record Pass(
      * @return the pass
      */
     public static Pass whole(Graph graph, long B, long L, boolean dropless) {
-        return new Pass(graph, B, L, dropless, null, null, 0, 0, new ArrayList<>());
+        return whole(graph, B, L, dropless, graph.real());
+    }
+
+    /**
+     * Whole sequences, with weights in a format of inference.
+     *
+     * @param graph where layers emit to
+     * @param B sequences
+     * @param L tokens of a sequence
+     * @param dropless whether experts take every token
+     * @param weights type of the large matrices
+     * @return the pass
+     */
+    public static Pass whole(Graph graph, long B, long L, boolean dropless, DType weights) {
+        return new Pass(graph, B, L, dropless, weights, null, null, 0, 0, new ArrayList<>());
     }
 
     /**
@@ -54,12 +70,13 @@ public record Pass(
      * @param L tokens of each
      * @param slots number of slots
      * @param context tokens that a cache holds
+     * @param weights type of the large matrices
      * @return the pass
      */
-    public static Pass next(Graph graph, long B, long L, long slots, long context) {
+    public static Pass next(Graph graph, long B, long L, long slots, long context, DType weights) {
         var past = graph.input("past", DType.I32, B);
         var slot = graph.input("slot", DType.I32, B);
-        return new Pass(graph, B, L, true, past, slot, slots, context, new ArrayList<>());
+        return new Pass(graph, B, L, true, weights, past, slot, slots, context, new ArrayList<>());
     }
 
     /**
@@ -78,6 +95,28 @@ public record Pass(
      */
     public boolean recurrent() {
         return slot != null;
+    }
+
+    /**
+     * Declares a large matrix.
+     *
+     * @param name as in the model file
+     * @param dims its shape
+     * @return the value, in the type of {@link #weights}
+     */
+    public Value matrix(String name, long... dims) {
+        return graph.matrix(name, weights, dims);
+    }
+
+    /**
+     * Declares a matrix that is small, and matters more than it costs: it keeps a byte where others have half of one.
+     *
+     * @param name as in the model file
+     * @param dims its shape
+     * @return the value
+     */
+    Value smallMatrix(String name, long... dims) {
+        return graph.matrix(name, weights == DType.INT4 ? DType.INT8 : weights, dims);
     }
 
     Value state(String name, long... dims) {

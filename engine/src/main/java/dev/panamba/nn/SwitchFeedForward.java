@@ -25,9 +25,8 @@ public record SwitchFeedForward(String name, long D, long X, long F, double capa
         var logits = graph.linear(x, graph.parameter(name + ".router.weight", X, D), null);
         var route = graph.route(logits, capacity, alpha);
         pass.routes().add(route);
-        var up = graph.expertLinear(
-                graph.gather(x, route), graph.parameter(name + ".experts.up.weight", X, F, D), route);
-        var down = graph.parameter(name + ".experts.down.weight", X, D, F);
+        var up = graph.expertLinear(graph.gather(x, route), pass.matrix(name + ".experts.up.weight", X, F, D), route);
+        var down = pass.matrix(name + ".experts.down.weight", X, D, F);
         return graph.scatter(graph.expertLinear(graph.relu(up, route), down, route), route);
     }
 }

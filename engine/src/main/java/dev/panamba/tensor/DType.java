@@ -1,6 +1,6 @@
 package dev.panamba.tensor;
 
-/** Element types, with the names that safetensors gives them. */
+/** Element types: those of files, with the names that safetensors gives them, and two that only weights in memory have. */
 public enum DType {
     /** 64-bit float. */
     F64(8),
@@ -21,7 +21,16 @@ public enum DType {
     /** Unsigned 8-bit integer. */
     U8(1),
     /** One byte, 0 or 1. */
-    BOOL(1);
+    BOOL(1),
+    /** Weights as a byte each, in groups of a row that share a scale; in files rows of U8. */
+    INT8(0),
+    /** Weights as half a byte each, in groups of a row that share a scale; in files rows of U8. */
+    INT4(0);
+
+    /** Weights of a group. */
+    private static final int GROUP = 32;
+
+    private static final int SCALE_BYTES = 2;
 
     private final int bytes;
 
@@ -33,8 +42,35 @@ public enum DType {
      * Size of an element.
      *
      * @return a size in bytes
+     * @throws IllegalStateException for types of groups
      */
     public int bytes() {
+        if (isGrouped()) {
+            throw new IllegalStateException("An element of " + this + " has no size of its own.");
+        }
         return bytes;
+    }
+
+    /**
+     * Size of a row.
+     *
+     * @param columns elements of the row
+     * @return a size in bytes
+     */
+    public long rowBytes(long columns) {
+        return switch (this) {
+            case INT8 -> Math.ceilDiv(columns, GROUP) * (SCALE_BYTES + GROUP);
+            case INT4 -> Math.ceilDiv(columns, GROUP) * (SCALE_BYTES + GROUP / 2);
+            default -> Math.multiplyExact(columns, bytes);
+        };
+    }
+
+    /**
+     * Whether elements are stored in groups, which files do not know.
+     *
+     * @return true for INT8 and INT4
+     */
+    public boolean isGrouped() {
+        return this == INT8 || this == INT4;
     }
 }

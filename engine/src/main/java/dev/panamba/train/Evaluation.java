@@ -86,7 +86,7 @@ public final class Evaluation implements AutoCloseable {
         L = context;
         B = Math.max(1, TOKENS / context);
         var graph = new Graph(REAL);
-        var pass = Pass.whole(graph, B, L, true);
+        var pass = Pass.whole(graph, B, L, true, weights.format());
         token = graph.input("token", DType.I32, pass.T());
         target = graph.input("target", DType.I32, pass.T());
         var logits = Network.head(config, pass, Network.body(config, pass, token));

@@ -43,7 +43,7 @@ public final class Logits implements AutoCloseable {
             }
         }
         var graph = new Graph(DType.F32);
-        var pass = Pass.whole(graph, 1, tokens.length, true);
+        var pass = Pass.whole(graph, 1, tokens.length, true, weights.format());
         var token = graph.input("token", DType.I32, tokens.length);
         logits = graph.output(Network.head(config, pass, Network.body(config, pass, token)));
         executable =

@@ -447,6 +447,24 @@ class CommandsTest {
     }
 
     @Test
+    void benchTellsHowLongTokensTake() {
+        for (var preset : new String[] {"tiny-mamba", "tiny-transformer"}) {
+            var line = Line.run("bench", "--preset", preset, "--what", "latency", "--tokens", 600, "--json");
+            assertEquals(0, line.exit(), line.err());
+            var times = line.json().getFirst();
+            assertEquals(600, times.path("tokens").asInt());
+            assertTrue(times.path("p50_us").doubleValue() > 0);
+            for (var order : new String[][] {{"p50_us", "p99_us"}, {"p99_us", "p999_us"}, {"p999_us", "max_us"}}) {
+                assertTrue(
+                        times.path(order[0]).doubleValue()
+                                <= times.path(order[1]).doubleValue(),
+                        line.out());
+            }
+            assertTrue(times.path("collections").isNumber());
+        }
+    }
+
+    @Test
     void benchGivesAMedianOfEachThingItMeasures() {
         var measured = Line.run(
                 "bench", "--preset", "tiny-mamba", "--batch", 1, "--context", 16, "--tokens", 4, "--reps", 2, "--json");

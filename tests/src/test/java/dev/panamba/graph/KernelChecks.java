@@ -41,6 +41,7 @@ final class KernelChecks {
         ALL.put("single against double", KernelChecks::singleAgainstDouble);
         ALL.put("extremes", KernelChecks::extremes);
         ALL.put("chunks", PartsCheck::run);
+        ALL.put("formats", FormatChecks::run);
         KernelAccuracy.ALL.forEach((name, check) -> ALL.put("accuracy of " + name, check));
     }
 

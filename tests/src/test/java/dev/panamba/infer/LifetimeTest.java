@@ -3,6 +3,7 @@ package dev.panamba.infer;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
+import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -12,6 +13,7 @@ import dev.panamba.train.Tiny;
 import java.lang.reflect.Modifier;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
@@ -58,7 +60,8 @@ class LifetimeTest {
             assertThrows(IllegalStateException.class, generation::next);
             assertEquals(1, open.position());
             assertTrue(open.stateBytes() > 0);
-            var known = new TreeSet<>(Arrays.asList("close", "position", "stateBytes"));
+            assertSame(model, open.model());
+            var known = new TreeSet<>(Arrays.asList("close", "model", "position", "stateBytes"));
             known.addAll(refused.keySet());
             assertEquals(known, publicMethods(Session.class), "a method without a test");
             assertEquals(1024, logits.byteSize());
@@ -68,14 +71,20 @@ class LifetimeTest {
     @Test
     void aClosedModelRefusesSessions() {
         var model = model(2);
+        var session = model.newSession().feed(1);
+        var batch = model.batch(List.of(session));
+        session.close();
         model.close();
         model.close();
+        assertThrows(IllegalStateException.class, () -> batch.next(Sampler.greedy()));
+        assertThrows(
+                IllegalStateException.class, () -> model.batch(List.of(session)).next(Sampler.greedy()));
         var refused = assertThrows(IllegalStateException.class, model::newSession);
         assertTrue(refused.getMessage().contains("model is closed"), refused.getMessage());
         assertNotNull(model.config());
         assertNotNull(model.tokenizer());
         assertEquals(
-                new TreeSet<>(Arrays.asList("close", "config", "newSession", "tokenizer")),
+                new TreeSet<>(Arrays.asList("batch", "close", "config", "newSession", "tokenizer")),
                 publicMethods(LanguageModel.class),
                 "a method without a test");
     }

@@ -307,8 +307,8 @@ class SessionTest {
             try (var weights = Weights.random(config, 1)) {
                 AtomicFiles.directory(directory, ModelFiles.contents(weights, DType.F32, null));
             }
-            try (var copied = LanguageModel.load(directory, false, 2);
-                    var mapped = LanguageModel.load(directory, true, 2);
+            try (var copied = LanguageModel.load(directory, null, false, 2);
+                    var mapped = LanguageModel.load(directory, null, true, 2);
                     var a = copied.newSession();
                     var b = mapped.newSession()) {
                 assertArrayEquals(state(a.feed(tokens(50))), state(b.feed(tokens(50))), config.family());
@@ -341,7 +341,7 @@ class SessionTest {
         System.arraycopy(bytes, header, odd, header + 1, bytes.length - header);
         Files.write(file, odd);
         for (var map : new boolean[] {false, true}) {
-            try (var model = LanguageModel.load(directory, map, 2);
+            try (var model = LanguageModel.load(directory, null, map, 2);
                     var session = model.newSession()) {
                 assertArrayEquals(expected, state(session.feed(tokens(20))));
             } catch (IOException e) {
@@ -374,6 +374,71 @@ class SessionTest {
             assertTrue(logits.isReadOnly());
             assertFalse(Float.isNaN(logits.getAtIndex(JAVA_FLOAT, 0)));
             assertNotEquals(0, logits.byteSize());
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("families")
+    void aBatchWritesWhatEachWritesAlone(Config config) {
+        try (var model = model(config, 2)) {
+            for (int B : new int[] {1, 2, 5, 20}) {
+                var together = new ArrayList<Session>();
+                var alone = new ArrayList<Session>();
+                for (int b = 0; b < B; b++) {
+                    together.add(model.newSession().feed(tokens(b + 1)));
+                    alone.add(together.get(b).fork());
+                }
+                var batch = model.batch(together);
+                for (int step = 0; step < 12; step++) {
+                    var written = batch.next(Sampler.greedy()).clone();
+                    for (int b = 0; b < B; b++) {
+                        assertEquals(alone.get(b).next(Sampler.greedy()), written[b], "session " + b + " of " + B);
+                        assertEquals(alone.get(b).position(), together.get(b).position());
+                        assertClose(state(alone.get(b)), state(together.get(b)), 1e-4);
+                    }
+                    // In between a session may go its own way.
+                    int b = step % B;
+                    together.get(b).feed(7, 8);
+                    alone.get(b).feed(7, 8);
+                }
+                together.forEach(Session::close);
+                alone.forEach(Session::close);
+            }
+        }
+    }
+
+    @Test
+    void aBatchIsOfOpenSessionsOfOneModel() {
+        var config = Tiny.families().get(1);
+        try (var model = model(config, 1);
+                var other = model(config, 1);
+                var first = model.newSession().feed(1);
+                var stranger = other.newSession()) {
+            var unread = model.newSession();
+            for (var wrong : List.of(List.<Session>of(), List.of(first, first), List.of(first, stranger))) {
+                assertThrows(IllegalArgumentException.class, () -> model.batch(wrong));
+            }
+            var batch = model.batch(List.of(first, unread));
+            assertThrows(IllegalStateException.class, () -> batch.next(Sampler.greedy()));
+            unread.feed(2);
+            batch.next(Sampler.greedy());
+            unread.close();
+            assertThrows(IllegalStateException.class, () -> batch.next(Sampler.greedy()));
+            assertEquals(2, first.position(), "a refused batch reads nothing");
+            first.feed(3);
+        }
+    }
+
+    @Test
+    void aBatchStopsAtTheLastPosition() {
+        var config = Tiny.families().get(3);
+        try (var model = model(config, 1);
+                var full = model.newSession().feed(tokens(Tiny.POSITIONS));
+                var empty = model.newSession().feed(1)) {
+            assertThrows(
+                    IllegalArgumentException.class,
+                    () -> model.batch(List.of(empty, full)).next(Sampler.greedy()));
+            assertEquals(1, empty.position());
         }
     }
 }

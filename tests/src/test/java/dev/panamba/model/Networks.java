@@ -82,7 +82,7 @@ public final class Networks {
     /** The next L tokens of B sessions. */
     public static Bench next(Config config, int B, int L, int slots, long seed) {
         var check = new GradientCheck(DType.F32, seed);
-        var pass = Pass.next(check.graph(), B, L, slots, config.maxPositions());
+        var pass = Pass.next(check.graph(), B, L, slots, config.maxPositions(), DType.F32);
         check.bench().set(pass.slot(), IntStream.range(0, B).asDoubleStream().toArray());
         check.bench().set(pass.past(), new double[B]);
         check.graph().output(logits(config, check, pass));

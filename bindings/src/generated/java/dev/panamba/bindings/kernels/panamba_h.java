@@ -23,10 +23,10 @@ public class panamba_h extends panamba_h$shared {
     static final SymbolLookup SYMBOL_LOOKUP = SymbolLookup.loaderLookup()
             .or(Linker.nativeLinker().defaultLookup());
 
-    private static final int PB_ABI_VERSION = (int)1L;
+    private static final int PB_ABI_VERSION = (int)2L;
     /**
      * {@snippet lang=c :
-     * #define PB_ABI_VERSION 1
+     * #define PB_ABI_VERSION 2
      * }
      */
     public static int PB_ABI_VERSION() {
@@ -130,6 +130,51 @@ public class panamba_h extends panamba_h$shared {
      */
     public static int PB_MAX_HEAD() {
         return PB_MAX_HEAD;
+    }
+    private static final int PB_AS_REAL = (int)0L;
+    /**
+     * {@snippet lang=c :
+     * #define PB_AS_REAL 0
+     * }
+     */
+    public static int PB_AS_REAL() {
+        return PB_AS_REAL;
+    }
+    private static final int PB_BF16 = (int)1L;
+    /**
+     * {@snippet lang=c :
+     * #define PB_BF16 1
+     * }
+     */
+    public static int PB_BF16() {
+        return PB_BF16;
+    }
+    private static final int PB_INT8 = (int)2L;
+    /**
+     * {@snippet lang=c :
+     * #define PB_INT8 2
+     * }
+     */
+    public static int PB_INT8() {
+        return PB_INT8;
+    }
+    private static final int PB_INT4 = (int)3L;
+    /**
+     * {@snippet lang=c :
+     * #define PB_INT4 3
+     * }
+     */
+    public static int PB_INT4() {
+        return PB_INT4;
+    }
+    private static final int PB_GROUP = (int)32L;
+    /**
+     * {@snippet lang=c :
+     * #define PB_GROUP 32
+     * }
+     */
+    public static int PB_GROUP() {
+        return PB_GROUP;
     }
 
     private static class pb_abi_version {
@@ -2219,6 +2264,130 @@ public class panamba_h extends panamba_h$shared {
         try {
             if (TRACE_DOWNCALLS) {
                 traceDowncall("pb_matvec", args, begin, end);
+            }
+            return (int)mh$.invokeExact(args, begin, end);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class pb_quantise {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            panamba_h.C_INT,
+            panamba_h.C_POINTER,
+            panamba_h.C_LONG,
+            panamba_h.C_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("pb_quantise");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int pb_quantise(const struct pb_quantise_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static FunctionDescriptor pb_quantise$descriptor() {
+        return pb_quantise.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int pb_quantise(const struct pb_quantise_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static MethodHandle pb_quantise$handle() {
+        return pb_quantise.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int pb_quantise(const struct pb_quantise_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static MemorySegment pb_quantise$address() {
+        return pb_quantise.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int pb_quantise(const struct pb_quantise_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static int pb_quantise(MemorySegment args, long begin, long end) {
+        var mh$ = pb_quantise.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("pb_quantise", args, begin, end);
+            }
+            return (int)mh$.invokeExact(args, begin, end);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class pb_dequantise {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            panamba_h.C_INT,
+            panamba_h.C_POINTER,
+            panamba_h.C_LONG,
+            panamba_h.C_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("pb_dequantise");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int pb_dequantise(const struct pb_dequantise_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static FunctionDescriptor pb_dequantise$descriptor() {
+        return pb_dequantise.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int pb_dequantise(const struct pb_dequantise_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static MethodHandle pb_dequantise$handle() {
+        return pb_dequantise.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int pb_dequantise(const struct pb_dequantise_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static MemorySegment pb_dequantise$address() {
+        return pb_dequantise.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int pb_dequantise(const struct pb_dequantise_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static int pb_dequantise(MemorySegment args, long begin, long end) {
+        var mh$ = pb_dequantise.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("pb_dequantise", args, begin, end);
             }
             return (int)mh$.invokeExact(args, begin, end);
         } catch (Error | RuntimeException ex) {

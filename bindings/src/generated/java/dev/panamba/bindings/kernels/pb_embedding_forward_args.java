@@ -17,13 +17,14 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  * struct pb_embedding_forward_args {
  *     real *x;
  *     const int32_t *token;
- *     const real *table;
+ *     const void *table;
  *     const real *position;
  *     const int32_t *past;
  *     int64_t L;
  *     int64_t D;
  *     int64_t V;
  *     int64_t P;
+ *     int64_t format;
  * }
  * }
  */
@@ -42,7 +43,8 @@ public class pb_embedding_forward_args {
         panamba_h.C_LONG.withName("L"),
         panamba_h.C_LONG.withName("D"),
         panamba_h.C_LONG.withName("V"),
-        panamba_h.C_LONG.withName("P")
+        panamba_h.C_LONG.withName("P"),
+        panamba_h.C_LONG.withName("format")
     ).withName("pb_embedding_forward_args");
 
     /**
@@ -145,7 +147,7 @@ public class pb_embedding_forward_args {
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * const real *table
+     * const void *table
      * }
      */
     public static final AddressLayout table$layout() {
@@ -157,7 +159,7 @@ public class pb_embedding_forward_args {
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * const real *table
+     * const void *table
      * }
      */
     public static final long table$offset() {
@@ -167,7 +169,7 @@ public class pb_embedding_forward_args {
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * const real *table
+     * const void *table
      * }
      */
     public static MemorySegment table(MemorySegment struct) {
@@ -177,7 +179,7 @@ public class pb_embedding_forward_args {
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * const real *table
+     * const void *table
      * }
      */
     public static void table(MemorySegment struct, MemorySegment fieldValue) {
@@ -446,6 +448,50 @@ public class pb_embedding_forward_args {
      */
     public static void P(MemorySegment struct, long fieldValue) {
         struct.set(P$LAYOUT, P$OFFSET, fieldValue);
+    }
+
+    private static final OfLong format$LAYOUT = (OfLong)$LAYOUT.select(groupElement("format"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t format
+     * }
+     */
+    public static final OfLong format$layout() {
+        return format$LAYOUT;
+    }
+
+    private static final long format$OFFSET = $LAYOUT.byteOffset(groupElement("format"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t format
+     * }
+     */
+    public static final long format$offset() {
+        return format$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t format
+     * }
+     */
+    public static long format(MemorySegment struct) {
+        return struct.get(format$LAYOUT, format$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t format
+     * }
+     */
+    public static void format(MemorySegment struct, long fieldValue) {
+        struct.set(format$LAYOUT, format$OFFSET, fieldValue);
     }
 
     /**

@@ -17,14 +17,16 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  * struct pb_matvec_args {
  *     real *y;
  *     const real *x;
- *     const real *weight;
+ *     const void *weight;
  *     const real *bias;
- *     const int32_t *expert;
+ *     const int32_t *offset;
  *     int64_t y_stride;
  *     int64_t x_stride;
  *     int64_t T;
  *     int64_t O;
  *     int64_t I;
+ *     int64_t X;
+ *     int64_t format;
  * }
  * }
  */
@@ -39,12 +41,14 @@ public class pb_matvec_args {
         panamba_h.C_POINTER.withName("x"),
         panamba_h.C_POINTER.withName("weight"),
         panamba_h.C_POINTER.withName("bias"),
-        panamba_h.C_POINTER.withName("expert"),
+        panamba_h.C_POINTER.withName("offset"),
         panamba_h.C_LONG.withName("y_stride"),
         panamba_h.C_LONG.withName("x_stride"),
         panamba_h.C_LONG.withName("T"),
         panamba_h.C_LONG.withName("O"),
-        panamba_h.C_LONG.withName("I")
+        panamba_h.C_LONG.withName("I"),
+        panamba_h.C_LONG.withName("X"),
+        panamba_h.C_LONG.withName("format")
     ).withName("pb_matvec_args");
 
     /**
@@ -147,7 +151,7 @@ public class pb_matvec_args {
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * const real *weight
+     * const void *weight
      * }
      */
     public static final AddressLayout weight$layout() {
@@ -159,7 +163,7 @@ public class pb_matvec_args {
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * const real *weight
+     * const void *weight
      * }
      */
     public static final long weight$offset() {
@@ -169,7 +173,7 @@ public class pb_matvec_args {
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * const real *weight
+     * const void *weight
      * }
      */
     public static MemorySegment weight(MemorySegment struct) {
@@ -179,7 +183,7 @@ public class pb_matvec_args {
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * const real *weight
+     * const void *weight
      * }
      */
     public static void weight(MemorySegment struct, MemorySegment fieldValue) {
@@ -230,48 +234,48 @@ public class pb_matvec_args {
         struct.set(bias$LAYOUT, bias$OFFSET, fieldValue);
     }
 
-    private static final AddressLayout expert$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("expert"));
+    private static final AddressLayout offset$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("offset"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * const int32_t *expert
+     * const int32_t *offset
      * }
      */
-    public static final AddressLayout expert$layout() {
-        return expert$LAYOUT;
+    public static final AddressLayout offset$layout() {
+        return offset$LAYOUT;
     }
 
-    private static final long expert$OFFSET = $LAYOUT.byteOffset(groupElement("expert"));
+    private static final long offset$OFFSET = $LAYOUT.byteOffset(groupElement("offset"));
 
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * const int32_t *expert
+     * const int32_t *offset
      * }
      */
-    public static final long expert$offset() {
-        return expert$OFFSET;
+    public static final long offset$offset() {
+        return offset$OFFSET;
     }
 
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * const int32_t *expert
+     * const int32_t *offset
      * }
      */
-    public static MemorySegment expert(MemorySegment struct) {
-        return struct.get(expert$LAYOUT, expert$OFFSET);
+    public static MemorySegment offset(MemorySegment struct) {
+        return struct.get(offset$LAYOUT, offset$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * const int32_t *expert
+     * const int32_t *offset
      * }
      */
-    public static void expert(MemorySegment struct, MemorySegment fieldValue) {
-        struct.set(expert$LAYOUT, expert$OFFSET, fieldValue);
+    public static void offset(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(offset$LAYOUT, offset$OFFSET, fieldValue);
     }
 
     private static final OfLong y_stride$LAYOUT = (OfLong)$LAYOUT.select(groupElement("y_stride"));
@@ -492,6 +496,94 @@ public class pb_matvec_args {
      */
     public static void I(MemorySegment struct, long fieldValue) {
         struct.set(I$LAYOUT, I$OFFSET, fieldValue);
+    }
+
+    private static final OfLong X$LAYOUT = (OfLong)$LAYOUT.select(groupElement("X"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t X
+     * }
+     */
+    public static final OfLong X$layout() {
+        return X$LAYOUT;
+    }
+
+    private static final long X$OFFSET = $LAYOUT.byteOffset(groupElement("X"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t X
+     * }
+     */
+    public static final long X$offset() {
+        return X$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t X
+     * }
+     */
+    public static long X(MemorySegment struct) {
+        return struct.get(X$LAYOUT, X$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t X
+     * }
+     */
+    public static void X(MemorySegment struct, long fieldValue) {
+        struct.set(X$LAYOUT, X$OFFSET, fieldValue);
+    }
+
+    private static final OfLong format$LAYOUT = (OfLong)$LAYOUT.select(groupElement("format"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t format
+     * }
+     */
+    public static final OfLong format$layout() {
+        return format$LAYOUT;
+    }
+
+    private static final long format$OFFSET = $LAYOUT.byteOffset(groupElement("format"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t format
+     * }
+     */
+    public static final long format$offset() {
+        return format$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t format
+     * }
+     */
+    public static long format(MemorySegment struct) {
+        return struct.get(format$LAYOUT, format$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t format
+     * }
+     */
+    public static void format(MemorySegment struct, long fieldValue) {
+        struct.set(format$LAYOUT, format$OFFSET, fieldValue);
     }
 
     /**
