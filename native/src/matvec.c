@@ -6,11 +6,14 @@
  */
 #include "quantise.h"
 
-enum { ROWS = 4, TOKENS = PB_VECTOR_BYTES == 64 ? 4 : 2 };   /* of a tile: what its sums take of the registers */
+enum {
+    ROWS = 4, TOKENS = PB_VECTOR_BYTES == 64 ? 4 : 2,    /* of a tile: what its sums take of the registers */
+    AHEAD = 8192,                                        /* bytes, at least, between what is multiplied and what is sent for */
+};
 
 /* The group of weights at element i: what it adds to the sums. rows, tokens, the format, and whether the group is whole are
  * known to the compiler. `ahead` is the way in bytes to the weights that are wanted next. */
-PB_INLINE void add_group(vec sums[ROWS][TOKENS], const uint8_t *weight, int64_t bytes, const real *restrict x, int64_t x_stride, int64_t i, int64_t rest,
+PB_INLINE void add_group(vec sums[ROWS * TOKENS], const uint8_t *weight, int64_t bytes, const real *restrict x, int64_t x_stride, int64_t i, int64_t rest,
                          int64_t ahead, const int format, const int rows, const int tokens, const int whole)
 {
     const int64_t left = whole ? PB_GROUP : rest;
@@ -27,10 +30,10 @@ PB_INLINE void add_group(vec sums[ROWS][TOKENS], const uint8_t *weight, int64_t 
             PB_UNROLL
             for (int v = 0; v < VECTORS; v++) {
                 const vec xs = vload_part(x + j * x_stride + i + v * VL, left - v * VL);
-                if (format == PB_AS_REAL || format == PB_BF16) sums[r][j] += w[v] * xs;
+                if (format == PB_AS_REAL || format == PB_BF16) sums[r * tokens + j] += w[v] * xs;
                 else sum += w[v] * xs;
             }
-            if (format == PB_INT8 || format == PB_INT4) sums[r][j] += group_scale(row, i / PB_GROUP, format) * sum;
+            if (format == PB_INT8 || format == PB_INT4) sums[r * tokens + j] += group_scale(row, i / PB_GROUP, format) * sum;
         }
     }
 }
@@ -39,14 +42,21 @@ PB_INLINE void add_group(vec sums[ROWS][TOKENS], const uint8_t *weight, int64_t 
 PB_INLINE void tile(real *restrict y, int64_t y_stride, const uint8_t *weight, int64_t bytes, const real *restrict x, int64_t x_stride,
                     const real *restrict bias, int64_t I, int64_t ahead, const int format, const int rows, const int tokens)
 {
-    vec sums[ROWS][TOKENS];
+    vec sums[ROWS * TOKENS];
     for (int r = 0; r < rows; r++)
-        for (int j = 0; j < tokens; j++) sums[r][j] = vset(0);
+        for (int j = 0; j < tokens; j++) sums[r * tokens + j] = vset(0);
     int64_t i = 0;
     for (; i + PB_GROUP <= I; i += PB_GROUP) add_group(sums, weight, bytes, x, x_stride, i, PB_GROUP, ahead, format, rows, tokens, 1);
     if (i < I) add_group(sums, weight, bytes, x, x_stride, i, I - i, ahead, format, rows, tokens, 0);
+    if (rows * tokens == VL) {           /* all sums at once: lane r * tokens + j */
+        real lanes[VL];
+        vstore(lanes, vsum_each(sums));
+        for (int r = 0; r < rows; r++)
+            for (int j = 0; j < tokens; j++) y[j * y_stride + r] = lanes[r * tokens + j] + (bias ? bias[r] : 0);
+        return;
+    }
     for (int r = 0; r < rows; r++)
-        for (int j = 0; j < tokens; j++) y[j * y_stride + r] = vsum(sums[r][j]) + (bias ? bias[r] : 0);
+        for (int j = 0; j < tokens; j++) y[j * y_stride + r] = vsum(sums[r * tokens + j]) + (bias ? bias[r] : 0);
 }
 
 /* Output columns [begin, end) of the tokens [first, first + T), which share one matrix */
@@ -54,7 +64,7 @@ PB_INLINE void multiply(const struct pb_matvec_args *args, int64_t expert, int64
                         const int format)
 {
     const int64_t I = args->I, y_stride = args->y_stride, x_stride = args->x_stride;
-    const int64_t bytes = row_bytes(I, format);
+    const int64_t bytes = row_bytes(I, format), distance = ROWS * ceil_div(AHEAD, ROWS * bytes);
     if (T == 0) return;
     for (int64_t o = begin, rows; o < end; o += rows) {
         const real *bias = args->bias ? args->bias + o : NULL;
@@ -65,8 +75,8 @@ PB_INLINE void multiply(const struct pb_matvec_args *args, int64_t expert, int64
             real *y = args->y + t * y_stride + o;
             const int64_t left = first + T - t;
             tokens = left >= TOKENS ? TOKENS : left >= 2 ? 2 : 1;
-            /* The last tokens find their weights in the cache: meanwhile the next rows come from memory. */
-            const int64_t ahead = tokens == left && end - o >= 2 * ROWS ? ROWS * bytes : 0;
+            /* The first tokens send for the next rows, which come from memory while the others find theirs in the cache. */
+            const int64_t ahead = t == first && end - o > distance ? distance * bytes : 0;
             if (rows == 1) {
                 for (int64_t j = 0; j < tokens; j++) tile(y + j * y_stride, y_stride, weight, bytes, x + j * x_stride, x_stride, bias, I, ahead, format, 1, 1);
             } else if (tokens == TOKENS) {

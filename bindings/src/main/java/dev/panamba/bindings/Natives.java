@@ -156,17 +156,39 @@ public final class Natives {
 
     private static Path extract(String resource, String sha256, Path folder) throws IOException {
         var target = folder.resolve(sha256).resolve(resource.substring(resource.lastIndexOf('/') + 1));
-        if (!hasDigest(target, sha256)) {
-            publish(resource, target, sha256);
+        if (!isVerified(target)) {
+            if (!hasDigest(target, sha256)) {
+                publish(resource, target, sha256);
+            }
+            try {
+                Files.writeString(verified(target), stamp(target));
+            } catch (IOException e) {
+                // A cache that only others may write to is verified at every start.
+            }
         }
         return target;
+    }
+
+    /** Whether a file is still the one whose digest was computed: 40 MB at every start would take a tenth of a second. */
+    private static boolean isVerified(Path file) throws IOException {
+        return Files.isRegularFile(file)
+                && Files.isRegularFile(verified(file))
+                && Files.readString(verified(file)).equals(stamp(file));
+    }
+
+    private static Path verified(Path file) {
+        return file.resolveSibling(file.getFileName() + ".verified");
+    }
+
+    private static String stamp(Path file) throws IOException {
+        return Files.size(file) + " bytes of " + Files.getLastModifiedTime(file);
     }
 
     // A folder of its own: a shared one with a name that can be guessed would let others put files there.
     private static Path extractForThisProcess(String resource, String sha256) throws IOException {
         var folder = Files.createTempDirectory("panamba");
         var target = extract(resource, sha256, folder);
-        for (var path : List.of(folder, target.getParent(), target)) {
+        for (var path : List.of(folder, target.getParent(), target, verified(target))) {
             path.toFile().deleteOnExit();
         }
         return target;

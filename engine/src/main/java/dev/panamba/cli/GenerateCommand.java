@@ -6,6 +6,7 @@ import dev.panamba.infer.SessionFile;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.concurrent.Callable;
@@ -60,6 +61,9 @@ final class GenerateCommand implements Callable<Integer> {
     @Option(names = "--threads", description = "Default: all cores.")
     private int threads = Runtime.getRuntime().availableProcessors();
 
+    @Option(names = "--timings", description = "Say when the model was ready and the first token was there.")
+    private boolean timings;
+
     @Option(names = "--json", description = "Print one JSON object a token on stdout.")
     private boolean json;
 
@@ -77,6 +81,7 @@ final class GenerateCommand implements Callable<Integer> {
         var out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
         try (var language = LanguageModel.load(model, weightsOption.type(), map, threads);
                 var session = language.newSession()) {
+            var ready = secondsOfProcess();
             if (loadState != null) {
                 session.restore(SessionFile.read(loadState, language.config()));
             }
@@ -100,6 +105,11 @@ final class GenerateCommand implements Callable<Integer> {
                     out.print(token.text());
                 }
                 out.flush();
+                if (timings && written == 1) {
+                    System.err.printf(
+                            "model ready after %.3f s, first token after %.3f s of the process%n",
+                            ready, secondsOfProcess());
+                }
             }
             var seconds = (System.nanoTime() - start) / 1e9;
             if (!json) {
@@ -114,5 +124,15 @@ final class GenerateCommand implements Callable<Integer> {
             }
         }
         return 0;
+    }
+
+    /** Since the system started it, whose clock ticks a hundred times a second. */
+    private static double secondsOfProcess() throws IOException {
+        var uptime = Files.readString(Path.of("/proc/uptime")).split(" ")[0];
+        // The name of the program, which stands in brackets, may have spaces; the 20th field behind it is the start in
+        // ticks.
+        var stat = Files.readString(Path.of("/proc/self/stat"));
+        var start = stat.substring(stat.lastIndexOf(')') + 2).split(" ")[19];
+        return Double.parseDouble(uptime) - Long.parseLong(start) / 100.0;
     }
 }

@@ -40,7 +40,8 @@ public interface Sampler {
 
     private static ArithmeticException notFinite() {
         return new ArithmeticException(
-                "The model gives no numbers to choose a token by: its weights are damaged, or its training diverged.");
+                "The model gives no numbers to choose a token by: its weights are damaged, or its training diverged."
+                        + " panamba logits --check-finite names the place.");
     }
 
     /**
