@@ -107,7 +107,8 @@ final class FiniteChecks {
             return;
         }
         parameters.forEach((parameter, weights) -> {
-            var own = place(parameter, weights, parameter.rows());
+            // Of narrow weights an element is no number that can be read here.
+            var own = isFloat(parameter.type()) ? place(parameter, weights, parameter.rows()) : null;
             if (own != null) {
                 throw new ArithmeticException("The weights are not finite: " + parameter + " has " + own + ".");
             }

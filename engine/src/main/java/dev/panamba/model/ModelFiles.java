@@ -7,6 +7,7 @@ import dev.panamba.io.AtomicFiles.Content;
 import dev.panamba.io.SafeTensors;
 import dev.panamba.io.WeightFiles;
 import dev.panamba.tensor.DType;
+import dev.panamba.tensor.Shape;
 import dev.panamba.text.Tokenizer;
 import dev.panamba.text.Tokenizers;
 import java.io.IOException;
@@ -146,10 +147,10 @@ public final class ModelFiles {
     private static DType stored(Config config, WeightFiles files) {
         var embeddings = files.weights().get(EMBEDDINGS);
         for (var format : List.of(DType.INT8, DType.INT4)) {
-            var value = Network.parameters(config, format).getFirst();
+            var rows = Shape.of(config.V(), format.rowBytes(config.D()));
             if (embeddings != null
                     && embeddings.entry().type() == DType.U8
-                    && embeddings.entry().shape().equals(Weights.fileShape(value))) {
+                    && embeddings.entry().shape().equals(rows)) {
                 return format;
             }
         }
@@ -199,7 +200,8 @@ public final class ModelFiles {
     private static Weights copied(Config config, List<Value> parameters, WeightFiles files, DType format, DType stored)
             throws IOException {
         var weights = Weights.zero(config, format, stored);
-        try (var team = Team.ofAllCores()) {
+        // Only rounding is work that is worth threads.
+        try (var team = format == DType.F32 ? new Team(1) : Team.ofAllCores()) {
             for (var parameter : parameters) {
                 var weight = files.weights().get(parameter.name());
                 if (weight.entry().type() == Weights.fileType(parameter.type())) {

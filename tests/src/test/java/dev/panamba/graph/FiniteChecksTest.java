@@ -12,6 +12,7 @@ import dev.panamba.tensor.DType;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** The first op whose result is not finite is named; that nothing finite is refused, the checked placement's other tests show. */
@@ -67,6 +68,30 @@ class FiniteChecksTest {
             assertTrue(refused.getMessage().contains("of Add (step 4 of 4, behind large): " + z), refused.getMessage());
             bound.write(x, new double[6]);
             bound.run();
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = DType.class,
+            names = {"BF16", "INT8", "INT4"})
+    void anOpWithNarrowWeightsIsNamedToo(DType format) {
+        var bench = new Bench(DType.F32, 1);
+        var graph = bench.graph();
+        var x = bench.set(bench.input("x", 1, 40), new double[40]);
+        var weight = graph.matrix("narrow", format, 5, 40);
+        var y = graph.output(graph.linear(x, weight, null));
+        try (var team = new Team(1);
+                var bound = bench.bind(team, Placement.CHECKED)) {
+            bound.run();
+            var wrong = new double[40];
+            wrong[3] = Double.NaN;
+            bound.write(x, wrong);
+            var refused = assertThrows(ArithmeticException.class, bound::run);
+            assertEquals(
+                    "The first result that is not finite is that of Linear (step 1 of 1, with narrow): " + y
+                            + " has NaN in row 0, column 0.",
+                    refused.getMessage());
         }
     }
 
