@@ -48,8 +48,8 @@ typedef PB_REAL real;
 #define PB_INT4 3                  /* half a byte, and a scale for each group of a row */
 #define PB_GROUP 32                /* weights of a row that share a scale */
 
-PB_API int pb_abi_version(void);
-PB_API int pb_real_bytes(void);          /* 4 or 8 */
+PB_API extern const int pb_abi_version;
+PB_API extern const int pb_real_bytes;   /* 4 or 8 */
 PB_API const char *pb_level(void);       /* "x86-64-v2", "x86-64-v3", "x86-64-v4" or "generic": chosen by cpuid when the library is
                                             loaded; the environment variable PANAMBA_CPU_LEVEL (v2, v3, v4) may only lower it */
 

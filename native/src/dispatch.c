@@ -88,8 +88,8 @@ static const struct kernels *chosen = &generic;
 
 #endif
 
-int pb_abi_version(void) { return PB_ABI_VERSION; }
-int pb_real_bytes(void) { return sizeof(real); }
+const int pb_abi_version = PB_ABI_VERSION;
+const int pb_real_bytes = sizeof(real);
 const char *pb_level(void) { return chosen->label; }
 
 #define FORWARD(name, level) \

@@ -34,8 +34,9 @@ static void forward_tokens(struct forward_chunk *chunk, const struct pb_scan_for
     }
 }
 
-/* VL channels from i on: h moves through the chunk, y gets its share */
-static void forward_states(struct forward_chunk *chunk, row *h, const row *a, int64_t i, int64_t tokens)
+/* VL channels from i on: h moves through the chunk, y gets its share. b and c have a row for each token, `stride` apart. */
+static void forward_states(struct forward_chunk *chunk, row *h, const row *a, const real *b, const real *c, int64_t stride, int64_t i,
+                           int64_t tokens)
 {
     vec state[SLAB];
     PB_UNROLL
@@ -45,8 +46,8 @@ static void forward_states(struct forward_chunk *chunk, row *h, const row *a, in
         vec y = vload(chunk->y[t] + i);
         PB_UNROLL
         for (int n = 0; n < SLAB; n++) {
-            state[n] = decay(delta, vload(a[n] + i)) * state[n] + input * chunk->b[t][n];
-            y += state[n] * chunk->c[t][n];
+            state[n] = decay(delta, vload(a[n] + i)) * state[n] + input * b[t * stride + n];
+            y += state[n] * c[t * stride + n];
         }
         vstore(chunk->y[t] + i, y);
     }
@@ -78,9 +79,10 @@ static void forward_item(const struct pb_scan_forward_args *args, int64_t sequen
         if (args->chunks) store_rows(args->chunks + (sequence * chunks + k) * N * E + e, h, E, width, N);
         forward_tokens(&chunk, args, at, e, width, tokens);
         for (int64_t n = 0; n < N; n += SLAB) {
-            load_slab(chunk.b, args->b + at * args->bc_stride + n, args->bc_stride, tokens, N - n);
-            load_slab(chunk.c, args->c + at * args->bc_stride + n, args->bc_stride, tokens, N - n);
-            for (int64_t i = 0; i < width; i += VL) forward_states(&chunk, h + n, a + n, i, tokens);
+            const int64_t bc_stride = args->bc_stride, stride = N - n < SLAB ? SLAB : bc_stride;
+            const real *b = slab_rows(chunk.b, args->b + at * bc_stride + n, bc_stride, tokens, N - n);
+            const real *c = slab_rows(chunk.c, args->c + at * bc_stride + n, bc_stride, tokens, N - n);
+            for (int64_t i = 0; i < width; i += VL) forward_states(&chunk, h + n, a + n, b, c, stride, i, tokens);
         }
         forward_gate(&chunk, args, at, e, width, tokens);
     }

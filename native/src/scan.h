@@ -75,6 +75,14 @@ static void load_slab(real slab[PB_CHUNK][SLAB], const real *b, int64_t bc_strid
         for (int64_t n = 0; n < SLAB; n++) slab[t][n] = n < states ? b[t * bc_stride + n] : 0;
 }
 
+/* The same where they stand, unless there are states beyond N */
+static const real *slab_rows(real slab[PB_CHUNK][SLAB], const real *b, int64_t bc_stride, int64_t tokens, int64_t states)
+{
+    if (states >= SLAB) return b;
+    load_slab(slab, b, bc_stride, tokens, states);
+    return slab[0];
+}
+
 /* States in memory, [N, E], from and to rows */
 static void load_rows(row *rows, const real *memory, int64_t E, int64_t width, int64_t N)
 {

@@ -4,10 +4,10 @@ module dev.panamba.engine {
     requires ai.djl.tokenizers;
     requires dev.panamba.bindings;
     requires HdrHistogram;
-    requires info.picocli;
     requires java.desktop;
     requires java.management;
     requires me.tongfei.progressbar;
+    requires org.apache.commons.cli;
     requires transitive tools.jackson.databind;
     requires xchart;
 
@@ -20,7 +20,4 @@ module dev.panamba.engine {
     exports dev.panamba.tensor;
     exports dev.panamba.text;
     exports dev.panamba.train;
-
-    opens dev.panamba.cli to
-            info.picocli;
 }

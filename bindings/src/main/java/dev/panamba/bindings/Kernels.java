@@ -17,7 +17,6 @@ public final class Kernels {
     // Not bound to an address: linking costs milliseconds for each handle, so all kernels share this one.
     private static final MethodHandle KERNEL =
             Linker.nativeLinker().downcallHandle(FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG));
-    private static final MethodHandle NUMBER = Linker.nativeLinker().downcallHandle(FunctionDescriptor.of(JAVA_INT));
 
     private static Library f32;
     private static Library f64;
@@ -31,7 +30,7 @@ public final class Kernels {
      */
     public static synchronized Library f32() {
         if (f32 == null) {
-            Natives.load();
+            Natives.loadKernels();
             f32 = new Library(Natives.KERNELS, SymbolLookup.loaderLookup(), Float.BYTES);
         }
         return f32;
@@ -53,7 +52,7 @@ public final class Kernels {
 
     /** {@return the instruction set the shipped kernels run on, for instance {@code x86-64-v4}} */
     public static String level() {
-        Natives.load();
+        Natives.loadKernels();
         return panamba_h.pb_level().getString(0);
     }
 
@@ -112,21 +111,15 @@ public final class Kernels {
          */
         public MemorySegment find(String kernel) {
             return symbols.find(kernel)
-                    .orElseThrow(() -> new NativeException(file + " has no function " + kernel
+                    .orElseThrow(() -> new NativeException(file + " has no " + kernel
                             + ": library and bindings are of different builds, build both again."));
         }
 
-        private void require(String function, int expected) {
-            int actual;
-            try {
-                actual = (int) NUMBER.invokeExact(find(function));
-            } catch (Throwable e) {
-                throw NativeException.unexpected(e);
-            }
+        private void require(String constant, int expected) {
+            int actual = find(constant).reinterpret(Integer.BYTES).get(JAVA_INT, 0);
             if (actual != expected) {
-                throw new NativeException(
-                        file + " answers " + actual + " to " + function + " where the bindings expect " + expected
-                                + ": run tools/bindings/regenerate and build again.");
+                throw new NativeException(file + " has " + constant + " " + actual + " where the bindings expect "
+                        + expected + ": run tools/bindings/regenerate and build again.");
             }
         }
     }

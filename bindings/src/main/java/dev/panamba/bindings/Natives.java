@@ -35,10 +35,14 @@ public final class Natives {
 
     private static final String PLATFORM = platform();
     private static final String OPENBLAS_FOLDER = "org/bytedeco/openblas/" + PLATFORM + "/";
+    private static final String OPENBLAS_PINS = "openblas-" + PLATFORM + ".sha256";
+    private static final int SHA256_DIGITS = 64;
     private static final String KERNELS_FOLDER = "META-INF/native/" + PLATFORM + "/";
 
-    private static Path openBlas;
-    private static List<Path> loaded = List.of();
+    /** What is loaded, in that order: those that OpenBLAS needs, then itself. */
+    private static List<Path> openBlas = List.of();
+
+    private static Path kernels;
 
     private Natives() {}
 
@@ -60,28 +64,63 @@ public final class Natives {
      */
     public static Facts facts() {
         load();
-        return new Facts(loaded, Kernels.level(), OpenBlas.core(), OpenBlas.config(), OpenBlas.threads());
+        var files = new ArrayList<>(openBlas);
+        files.add(kernels);
+        return new Facts(files, Kernels.level(), OpenBlas.core(), OpenBlas.config(), OpenBlas.threads());
     }
 
     /**
-     * Loads the libraries unless they are loaded. The faces call this themselves; a program calls it first to meet a failure
-     * as the exception below and not as an error of class initialisation.
+     * Loads all libraries.
      *
      * @throws NativeException where a library cannot be loaded; the message names the file, the reason and the fix
      */
-    public static synchronized void load() {
-        if (!loaded.isEmpty()) {
+    public static void load() {
+        loadOpenBlas();
+        loadKernels();
+    }
+
+    /** Lets another thread do what the first use of memory and kernels waits for, while the caller reads files. */
+    public static void loadAhead() {
+        var thread = new Thread(
+                () -> {
+                    try (var arena = Arena.ofConfined()) {
+                        Kernels.f32();
+                        Posix.map(Posix.PAGE, arena);
+                    } catch (NativeException e) {
+                        // It comes again where memory or kernels are asked for.
+                    }
+                },
+                "panamba-load");
+        thread.setDaemon(true);
+        thread.start();
+    }
+
+    /**
+     * Loads OpenBLAS unless it is loaded. Its face calls this itself; a program calls it first to meet a failure as the exception
+     * below and not as an error of class initialisation. A program that only generates text needs no large products, and is
+     * spared the time that 40 MB take.
+     *
+     * @throws NativeException as {@link #load()}
+     */
+    public static synchronized void loadOpenBlas() {
+        if (!openBlas.isEmpty()) {
             return;
         }
         var files = new ArrayList<Path>();
-        for (var pin : openBlasPins()) {
+        for (var pin : pins(OPENBLAS_PINS)) {
             files.add(extract(OPENBLAS_FOLDER + pin.file(), pin.sha256()));
         }
-        openBlas = files.getLast();
-        files.add(extractKernels(KERNELS));
         files.forEach(Natives::load);
+        openBlas = List.copyOf(files);
         useOneThread();
-        loaded = List.copyOf(files);
+    }
+
+    static synchronized void loadKernels() {
+        if (kernels == null) {
+            var file = extractKernels(KERNELS);
+            load(file);
+            kernels = file;
+        }
     }
 
     /** Never toggled again: two OpenBLAS threads beside any busy neighbour are slower than one by orders of magnitude. */
@@ -99,43 +138,43 @@ public final class Natives {
      * generated bindings use, may find the name in a copy that another library of the program brought.
      */
     static MethodHandle openBlas(String function, FunctionDescriptor descriptor) {
-        var address = SymbolLookup.libraryLookup(openBlas, Arena.global())
+        var file = openBlas.getLast();
+        var address = SymbolLookup.libraryLookup(file, Arena.global())
                 .find(function)
                 .orElseThrow(() -> new NativeException(
-                        openBlas + " has no function " + function + ": it is of another version than the bindings."));
+                        file + " has no function " + function + ": it is of another version than the bindings."));
         return Linker.nativeLinker().downcallHandle(address, descriptor);
     }
 
-    /** The digest that a file of OpenBLAS must have. */
+    /** The digest that a library must have. */
     private record Pin(String sha256, String file) {}
 
-    // The pins are listed in load order: every library behind the ones it needs.
-    private static List<Pin> openBlasPins() {
-        var name = "openblas-" + PLATFORM + ".sha256";
-        try (var in = Natives.class.getResourceAsStream(name)) {
+    /** Reads the lines of sha256sum, which stand in load order: every library behind the ones it needs. */
+    private static List<Pin> pins(String resource) {
+        // What is ours is found in our module only, and what another jar has through the class path only.
+        var ours = Natives.class.getResourceAsStream(resource);
+        try (var in = ours != null ? ours : Natives.class.getClassLoader().getResourceAsStream(resource)) {
             if (in == null) {
-                throw new NativeException("Panamba has no native libraries for " + PLATFORM
-                        + ": it runs on linux-x86_64; for another platform add " + name + " and build for it.");
+                throw new NativeException("Panamba has no native libraries for " + PLATFORM + " here: it runs on"
+                        + " linux-x86_64, with " + resource + " on the class path (the jars panamba-bindings and"
+                        + " panamba-native); for another platform build them there.");
             }
-            return new String(in.readAllBytes(), StandardCharsets.UTF_8)
-                    .lines()
-                    .map(line -> line.split(" +"))
-                    .map(columns -> new Pin(columns[0], columns[1]))
-                    .toList();
-        } catch (IOException e) {
-            throw new NativeException("Cannot read " + name + " (" + e + "): build the bindings again.", e);
+            var pins = new ArrayList<Pin>();
+            for (var line : new String(in.readAllBytes(), StandardCharsets.UTF_8).split("\n")) {
+                pins.add(new Pin(
+                        line.substring(0, SHA256_DIGITS),
+                        line.substring(SHA256_DIGITS).strip()));
+            }
+            return pins;
+        } catch (IOException | StringIndexOutOfBoundsException e) {
+            throw new NativeException("Cannot read " + resource + " (" + e + "): its jar is damaged, build again.", e);
         }
     }
 
-    /** Our own library changes with every build, so its name in the cache is computed instead of pinned. */
+    /** Our own library changes with every build, which writes its digest beside it. */
     static Path extractKernels(String file) {
-        var resource = KERNELS_FOLDER + file;
-        try (var in = open(resource)) {
-            return extract(resource, digest(in));
-        } catch (IOException e) {
-            throw new NativeException(
-                    "Cannot read the library " + resource + " (" + e + "): its jar is damaged, build again.", e);
-        }
+        var pin = pins(KERNELS_FOLDER + file + ".sha256").getFirst();
+        return extract(KERNELS_FOLDER + pin.file(), pin.sha256());
     }
 
     private static Path extract(String resource, String sha256) {
@@ -232,11 +271,6 @@ public final class Natives {
                     + " is not on the class path: add the jar that holds it (panamba-native or Bytedeco's openblas).");
         }
         return url.openStream();
-    }
-
-    private static NativeException unreadable(String resource, IOException e) {
-        return new NativeException(
-                "Cannot read the library " + resource + " (" + e + "): its jar is damaged, build again.", e);
     }
 
     private static boolean hasDigest(Path file, String sha256) throws IOException {

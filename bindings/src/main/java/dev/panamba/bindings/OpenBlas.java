@@ -21,7 +21,7 @@ import java.lang.invoke.MethodHandle;
  */
 public final class OpenBlas {
     static {
-        Natives.load();
+        Natives.loadOpenBlas();
     }
 
     private static final MethodHandle SGEMM = gemm("cblas_sgemm", JAVA_FLOAT);

@@ -15,6 +15,9 @@ import java.util.Locale;
 
 /** The few calls of Linux that give, guard and tune memory. Sizes are bytes; every failure names address, size and code. */
 public final class Posix {
+    /** Bytes of a page of x86-64, the unit in which memory is guarded. */
+    public static final long PAGE = 4096;
+
     /** PROT_NONE: any access kills the process. */
     private static final int PROT_NONE = 0;
     /** PROT_READ | PROT_WRITE. */
@@ -23,8 +26,8 @@ public final class Posix {
     private static final int MAP_PRIVATE_ANONYMOUS = 0x22;
     /** MADV_HUGEPAGE. */
     private static final int MADV_HUGEPAGE = 14;
-    /** _SC_PAGESIZE. */
-    private static final int SC_PAGESIZE = 30;
+    /** MADV_POPULATE_READ, since Linux 5.14. */
+    private static final int MADV_POPULATE_READ = 22;
     /** MAP_FAILED, the address that mmap returns instead of one. */
     private static final long MAP_FAILED = -1;
 
@@ -33,24 +36,23 @@ public final class Posix {
 
     private static final MethodHandle MMAP =
             link("mmap", FunctionDescriptor.of(ADDRESS, ADDRESS, JAVA_LONG, JAVA_INT, JAVA_INT, JAVA_INT, JAVA_LONG));
-    private static final MethodHandle MUNMAP = link("munmap", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG));
-    private static final MethodHandle MPROTECT =
-            link("mprotect", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT));
     private static final MethodHandle MADVISE =
             link("madvise", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT));
-    private static final MethodHandle SYSCONF = link("sysconf", FunctionDescriptor.of(JAVA_LONG, JAVA_INT));
+
+    /** Linked at the first use, as what follows: a start is over before memory is given back, and only tests guard any. */
+    private static final class Unmap {
+        static final MethodHandle MUNMAP = link("munmap", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG));
+    }
+
+    private static final class Protect {
+        static final MethodHandle MPROTECT =
+                link("mprotect", FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_INT));
+    }
 
     private static final MemoryLayout STATE = Linker.Option.captureStateLayout();
     private static final VarHandle ERRNO = STATE.varHandle(MemoryLayout.PathElement.groupElement("errno"));
 
-    private static final long PAGE_SIZE = sysconf(SC_PAGESIZE);
-
     private Posix() {}
-
-    /** {@return the size of a page in bytes} */
-    public static long pageSize() {
-        return PAGE_SIZE;
-    }
 
     /**
      * {@return fresh memory of zeros at a page's start, unmapped when its arena closes} Pages cost nothing until they are
@@ -77,7 +79,7 @@ public final class Posix {
     private static void unmap(MemorySegment memory) {
         try (var arena = Arena.ofConfined()) {
             var state = arena.allocate(STATE);
-            if ((int) MUNMAP.invokeExact(state, memory, memory.byteSize()) != 0) {
+            if ((int) Unmap.MUNMAP.invokeExact(state, memory, memory.byteSize()) != 0) {
                 throw failure("munmap", memory, memory.byteSize(), state);
             }
         } catch (Throwable e) {
@@ -94,7 +96,7 @@ public final class Posix {
     public static void protectNone(MemorySegment pages) {
         try (var arena = Arena.ofConfined()) {
             var state = arena.allocate(STATE);
-            if ((int) MPROTECT.invokeExact(state, pages, pages.byteSize(), PROT_NONE) != 0) {
+            if ((int) Protect.MPROTECT.invokeExact(state, pages, pages.byteSize(), PROT_NONE) != 0) {
                 throw failure("mprotect", pages, pages.byteSize(), state);
             }
         } catch (Throwable e) {
@@ -116,12 +118,28 @@ public final class Posix {
         }
     }
 
-    private static long sysconf(int name) {
-        try (var arena = Arena.ofConfined()) {
-            return (long) SYSCONF.invokeExact(arena.allocate(STATE), name);
-        } catch (Throwable e) {
-            throw NativeException.unexpected(e);
-        }
+    /**
+     * Lets another thread make the pages of a mapped file present, which spares who reads them their faults; a system that does
+     * not know the advice is no failure. The caller may unmap them meanwhile: nothing is changed by the advice, and where nothing is
+     * mapped any more the system refuses it.
+     *
+     * @param memory mapped
+     */
+    public static void readAhead(MemorySegment memory) {
+        long before = memory.address() % PAGE;
+        var pages = MemorySegment.ofAddress(memory.address() - before);
+        long bytes = before + memory.byteSize();
+        var thread = new Thread(
+                () -> {
+                    try (var arena = Arena.ofConfined()) {
+                        var _ = (int) MADVISE.invokeExact(arena.allocate(STATE), pages, bytes, MADV_POPULATE_READ);
+                    } catch (Throwable e) {
+                        throw NativeException.unexpected(e);
+                    }
+                },
+                "panamba-read-ahead");
+        thread.setDaemon(true);
+        thread.start();
     }
 
     private static MethodHandle link(String function, FunctionDescriptor descriptor) {

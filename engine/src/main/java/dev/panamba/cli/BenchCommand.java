@@ -27,22 +27,12 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
-import java.util.concurrent.Callable;
 import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
 import org.HdrHistogram.Histogram;
-import picocli.CommandLine.ArgGroup;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
 
 /** {@code panamba bench}. */
-@Command(
-        name = "bench",
-        description =
-                "Measures tokens per second of whole training steps, of reading a prompt, and of generating, and how long"
-                        + " single tokens take.")
-final class BenchCommand implements Callable<Integer> {
+final class BenchCommand implements Command {
     /** What can be measured. */
     enum What {
         TRAIN,
@@ -53,54 +43,58 @@ final class BenchCommand implements Callable<Integer> {
 
     private static final double WARM_UP_SECONDS = 2;
 
-    @ArgGroup
-    private Source source = new Source();
+    private static final Opt<String> PRESET = Opt.text(
+                    "preset", "NAME", "Random weights of this shape", "small-moe-mamba")
+            .alternative();
+    private static final Opt<Path> MODEL =
+            Opt.path("model", "DIR", "This model's weights.").alternative();
+    private static final Opt<List<What>> WHAT = Opt.oneOf(
+                    "what", "Any of these, separated by commas; default: all but latency.", null, What.values())
+            .several(List.of(What.TRAIN, What.PREFILL, What.DECODE));
+    private static final Opt<Integer> BATCH = Opt.integer("batch", "N", "Sequences of a training step", 4);
+    private static final Opt<Integer> CONTEXT = Opt.integer("context", "N", "Tokens of a training sequence", 256);
+    private static final Opt<Integer> TOKENS =
+            Opt.integer("tokens", "N", "Tokens to read or generate; default: 512 to read, 128 to generate.");
+    private static final Opt<Integer> SESSIONS = Opt.integer("sessions", "N", "Sessions that generate together", 1);
+    private static final Opt<Integer> REPS =
+            Opt.integer("reps", "N", "Measured repetitions, after some for warm-up", 5);
+    private static final Opt<Boolean> JSON = Opt.flag("json", "Print one JSON object a line.");
 
-    private static final class Source {
-        @Option(names = "--preset", paramLabel = "NAME", description = "Random weights of this shape.")
-        private String preset = "small-moe-mamba";
-
-        @Option(names = "--model", paramLabel = "DIR", description = "This model's weights.")
-        private Path model;
-    }
-
-    @Option(
-            names = "--what",
-            split = ",",
-            paramLabel = "WHAT",
-            description = "Any of train,prefill,decode,latency; default: all but latency.")
-    private List<What> what = List.of(What.TRAIN, What.PREFILL, What.DECODE);
-
-    @Mixin
-    private WeightsOption weightsOption = new WeightsOption();
-
-    @Option(names = "--batch", description = "Sequences of a training step; default: ${DEFAULT-VALUE}.")
-    private int batch = 4;
-
-    @Option(names = "--context", description = "Tokens of a training sequence; default: ${DEFAULT-VALUE}.")
-    private int context = 256;
-
-    @Option(names = "--tokens", description = "Tokens to read or generate; default: 512 to read, 128 to generate.")
+    private Arguments given;
+    private int batch;
+    private int context;
     private Integer tokens;
-
-    @Option(names = "--sessions", description = "Sessions that generate together; default: ${DEFAULT-VALUE}.")
-    private int sessions = 1;
-
-    @Option(names = "--threads", description = "Default: all cores.")
-    private int threads = Runtime.getRuntime().availableProcessors();
-
-    @Option(names = "--reps", description = "Measured repetitions, after some for warm-up; default: ${DEFAULT-VALUE}.")
-    private int reps = 5;
-
-    @Option(names = "--json", description = "Print one JSON object a line.")
+    private int sessions;
+    private int threads;
+    private int reps;
     private boolean json;
 
     @Override
-    public Integer call() throws IOException {
+    public String description() {
+        return "Measures tokens per second of whole training steps, of reading a prompt, and of generating, and how long"
+                + " single tokens take.";
+    }
+
+    @Override
+    public List<Opt<?>> options() {
+        return List.of(
+                PRESET, MODEL, WHAT, Shared.WEIGHTS, BATCH, CONTEXT, TOKENS, SESSIONS, Shared.THREADS, REPS, JSON);
+    }
+
+    @Override
+    public int run(Arguments given) throws IOException {
+        this.given = given;
+        batch = given.get(BATCH);
+        context = given.get(CONTEXT);
+        tokens = given.get(TOKENS);
+        sessions = given.get(SESSIONS);
+        threads = given.get(Shared.THREADS);
+        reps = given.get(REPS);
+        json = given.get(JSON);
         if (reps < 1 || sessions < 1 || tokens != null && tokens < 1) {
             throw new IllegalArgumentException("--reps, --sessions and --tokens must be at least 1.");
         }
-        for (var one : what) {
+        for (var one : given.get(WHAT)) {
             switch (one) {
                 case TRAIN -> train();
                 case PREFILL -> prefill();
@@ -136,7 +130,7 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     private void prefill() throws IOException {
-        var weights = weights(weightsOption.type());
+        var weights = weights(given.get(Shared.WEIGHTS));
         try (var model = LanguageModel.of(weights, Tokenizers.bytes(), threads)) {
             int count = tokens == null ? Math.min(512, model.config().longest()) : tokens;
             var prompt = new Random(1).ints(count, 0, model.config().V()).toArray();
@@ -151,7 +145,7 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     private void decode() throws IOException {
-        var weights = weights(weightsOption.type());
+        var weights = weights(given.get(Shared.WEIGHTS));
         try (var model = LanguageModel.of(weights, Tokenizers.bytes(), threads)) {
             int count = tokens == null ? Math.min(128, model.config().longest() - 1) : tokens;
             report("decode", weights.format(), sessions, count, _ -> {
@@ -173,30 +167,31 @@ final class BenchCommand implements Callable<Integer> {
 
     /** Single tokens of one session, in microseconds, and what the collector did meanwhile. */
     private void latency() throws IOException {
-        var weights = weights(weightsOption.type());
+        var weights = weights(given.get(Shared.WEIGHTS));
         try (var model = LanguageModel.of(weights, Tokenizers.bytes(), threads);
                 var session = model.newSession()) {
             var begin = session.feed(0).snapshot();
+            var greedy = Sampler.greedy();
             var until = System.nanoTime() + (long) (WARM_UP_SECONDS * 1e9);
             while (System.nanoTime() < until) {
-                time(session, begin);
+                time(session, begin, greedy);
             }
             var collections = collections();
             var histogram = new Histogram(3);
             for (int i = 0; i < (tokens == null ? 100_000 : tokens); i++) {
-                histogram.recordValue(time(session, begin));
+                histogram.recordValue(time(session, begin, greedy));
             }
             report(weights.format(), histogram, collections() - collections);
         }
     }
 
     /** Nanoseconds of one token; a session that is full begins anew. */
-    private static long time(Session session, Snapshot begin) {
+    private static long time(Session session, Snapshot begin, Sampler greedy) {
         if (session.position() == session.model().config().longest()) {
             session.restore(begin);
         }
         var start = System.nanoTime();
-        session.next(Sampler.greedy());
+        session.next(greedy);
         return System.nanoTime() - start;
     }
 
@@ -228,10 +223,10 @@ final class BenchCommand implements Callable<Integer> {
 
     /** As F32 for training, as asked for else. */
     private Weights weights(DType type) throws IOException {
-        if (source.model != null) {
-            return ModelFiles.weights(source.model, false, type);
+        if (given.has(MODEL)) {
+            return ModelFiles.weights(given.get(MODEL), false, type);
         }
-        var random = Weights.random(Presets.named(source.preset).config(), 1);
+        var random = Weights.random(Presets.named(given.get(PRESET)).config(), 1);
         if (type == null || type == DType.F32) {
             return random;
         }
@@ -280,7 +275,7 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     private String model() {
-        return source.model == null ? source.preset : source.model.toString();
+        return given.has(MODEL) ? given.get(MODEL).toString() : given.get(PRESET);
     }
 
     private Map<String, Object> fields(String name, DType weights, int batch, int context) {

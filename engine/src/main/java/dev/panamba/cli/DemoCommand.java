@@ -28,19 +28,12 @@ import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.OptionalDouble;
-import java.util.concurrent.Callable;
 import java.util.function.Predicate;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
 
 /** {@code panamba demo}. */
-@Command(
-        name = "demo",
-        description =
-                "Trains a small MoE-Mamba on the JDK's own sources for about a minute, shows what it learnt, and lets it"
-                        + " write.")
-final class DemoCommand implements Callable<Integer> {
+final class DemoCommand implements Command {
     private static final String PRESET = "tiny-moe-mamba";
     /** Of so many files one is held out. */
     private static final int HELD_OUT = 20;
@@ -54,32 +47,40 @@ final class DemoCommand implements Callable<Integer> {
     private static final int WRITTEN = 500;
     private static final long SEED = 1;
 
-    @Option(
-            names = "--data",
-            paramLabel = "DIR|ZIP",
-            description = "Other text files to learn from, at least a few dozen.")
+    private static final Opt<Path> DATA =
+            Opt.path("data", "DIR|ZIP", "Other text files to learn from, at least a few dozen.");
+    private static final Opt<Path> OUT = Opt.path(
+            "out",
+            "DIR",
+            "Where pictures and the model go; default: panamba-demo, or the next such name that is free.");
+
     private Path data;
-
-    @Option(
-            names = "--out",
-            paramLabel = "DIR",
-            description = "Where pictures and the model go; default: panamba-demo, or the next such name that is free.")
     private Path out;
-
-    @Option(names = "--threads", description = "Default: all cores.")
-    private int threads = Runtime.getRuntime().availableProcessors();
-
+    private int threads;
     private Metrics last;
 
     @Override
-    public Integer call() throws IOException {
+    public String description() {
+        return "Trains a small MoE-Mamba on the JDK's own sources for about a minute, shows what it learnt, and lets it"
+                + " write.";
+    }
+
+    @Override
+    public List<Opt<?>> options() {
+        return List.of(DATA, OUT, Shared.THREADS);
+    }
+
+    @Override
+    public int run(Arguments given) throws IOException {
+        data = given.get(DATA);
+        threads = given.get(Shared.THREADS);
         Predicate<String> include = _ -> true;
         if (data == null) {
             include = source();
         }
         var files = include;
         Predicate<String> heldOut = name -> Math.floorMod(name.hashCode(), HELD_OUT) == 0;
-        out = directory();
+        out = directory(given.get(OUT));
         var trainFile = out.resolve("train.tokens");
         var validFile = out.resolve("valid.tokens");
         var bytes = Tokenizers.bytes();
@@ -110,7 +111,7 @@ final class DemoCommand implements Callable<Integer> {
         return name -> !name.startsWith(".") && !name.contains("target/") && name.matches(".*\\.(java|c|h)");
     }
 
-    private Path directory() throws IOException {
+    private static Path directory(Path out) throws IOException {
         if (out != null) {
             return Files.createDirectories(out);
         }

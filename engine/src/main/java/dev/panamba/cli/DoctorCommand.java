@@ -2,18 +2,22 @@ package dev.panamba.cli;
 
 import dev.panamba.bindings.Natives;
 import java.util.LinkedHashMap;
-import java.util.concurrent.Callable;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
+import java.util.List;
 
 /** {@code panamba doctor}. */
-@Command(name = "doctor", description = "Prints which native libraries were loaded and why.")
-final class DoctorCommand implements Callable<Integer> {
-    @Option(names = "--json", description = "Print one JSON object.")
-    private boolean json;
+final class DoctorCommand implements Command {
+    @Override
+    public String description() {
+        return "Prints which native libraries were loaded and why.";
+    }
 
     @Override
-    public Integer call() {
+    public List<Opt<?>> options() {
+        return List.of(Shared.JSON);
+    }
+
+    @Override
+    public int run(Arguments given) {
         var facts = Natives.facts();
         var runtime = Runtime.getRuntime();
         var fields = new LinkedHashMap<String, Object>();
@@ -26,7 +30,7 @@ final class DoctorCommand implements Callable<Integer> {
         fields.put("openblas_core", facts.core());
         fields.put("openblas_threads", facts.threads());
         fields.put("files", facts.files().stream().map(Object::toString).toList());
-        if (json) {
+        if (given.get(Shared.JSON)) {
             Json.print(System.out, fields);
             return 0;
         }

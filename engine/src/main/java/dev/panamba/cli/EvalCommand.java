@@ -9,56 +9,44 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
-import java.util.concurrent.Callable;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
+import java.util.List;
 
 /** {@code panamba eval}. */
-@Command(
-        name = "eval",
-        description = "Measures a model on a text: nats per token, perplexity, bits per byte. Nothing is dropped.")
-final class EvalCommand implements Callable<Integer> {
-    @Option(names = "--model", paramLabel = "DIR", required = true, description = "A model directory.")
-    private Path model;
-
-    @Option(names = "--data", paramLabel = "FILE|DIR|ZIP", required = true, description = "Text to measure on.")
-    private Path data;
-
-    @Option(
-            names = "--context",
-            description = "Tokens of a window, each read from an empty state; default: ${DEFAULT-VALUE}.")
-    private int context = 256;
-
-    @Option(names = "--threads", description = "Default: all cores.")
-    private int threads = Runtime.getRuntime().availableProcessors();
-
-    @Mixin
-    private WeightsOption weightsOption = new WeightsOption();
-
-    @Mixin
-    private FiniteOption finite = new FiniteOption();
-
-    @Option(names = "--json", description = "Print one JSON object.")
-    private boolean json;
+final class EvalCommand implements Command {
+    private static final Opt<Path> DATA =
+            Opt.path("data", "FILE|DIR|ZIP", "Text to measure on.").required();
+    private static final Opt<Integer> CONTEXT =
+            Opt.integer("context", "N", "Tokens of a window, each read from an empty state", 256);
 
     @Override
-    public Integer call() throws IOException {
+    public String description() {
+        return "Measures a model on a text: nats per token, perplexity, bits per byte. Nothing is dropped.";
+    }
+
+    @Override
+    public List<Opt<?>> options() {
+        return List.of(Shared.MODEL, DATA, CONTEXT, Shared.THREADS, Shared.WEIGHTS, Shared.CHECK_FINITE, Shared.JSON);
+    }
+
+    @Override
+    public int run(Arguments given) throws IOException {
+        var model = given.get(Shared.MODEL);
         var tokenizer = ModelFiles.tokenizer(model);
         var config = ModelFiles.config(model);
         if (config.V() < tokenizer.vocabulary()) {
             throw new IllegalArgumentException("The model has a vocabulary of " + config.V()
                     + " and its tokenizer one of " + tokenizer.vocabulary() + ".");
         }
+        int context = Math.min(given.get(CONTEXT), config.longest());
         var file = Files.createTempFile("panamba", ".tokens");
         try {
-            var summary = TokenFile.write(file, Corpus.of(data), tokenizer);
+            var summary = TokenFile.write(file, Corpus.of(given.get(DATA)), tokenizer);
             try (var tokens = TokenFile.open(file);
-                    var weights = ModelFiles.weights(model, false, weightsOption.type());
-                    var team = new Team(threads);
-                    var evaluation =
-                            new Evaluation(weights, Math.min(context, config.longest()), team, finite.placement())) {
-                report(evaluation.measure(tokens, Long.MAX_VALUE), (double) summary.bytes() / tokens.length());
+                    var weights = ModelFiles.weights(model, false, given.get(Shared.WEIGHTS));
+                    var team = new Team(given.get(Shared.THREADS));
+                    var evaluation = new Evaluation(weights, context, team, Shared.placement(given))) {
+                var result = evaluation.measure(tokens, Long.MAX_VALUE);
+                report(result, (double) summary.bytes() / tokens.length(), given.get(Shared.JSON));
             }
         } finally {
             Files.deleteIfExists(file);
@@ -66,7 +54,7 @@ final class EvalCommand implements Callable<Integer> {
         return 0;
     }
 
-    private void report(Evaluation.Result result, double bytesPerToken) {
+    private static void report(Evaluation.Result result, double bytesPerToken, boolean json) {
         var bits = result.bitsPerByte(result.tokens() * bytesPerToken);
         if (json) {
             var fields = new LinkedHashMap<String, Object>();

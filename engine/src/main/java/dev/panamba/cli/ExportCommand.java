@@ -5,25 +5,24 @@ import dev.panamba.model.ConfigFile;
 import dev.panamba.model.ModelFiles;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.concurrent.Callable;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
+import java.util.List;
 
 /** {@code panamba export}. */
-@Command(
-        name = "export",
-        description =
-                "Writes a model as a directory of its own, which transformers opens where it has the family (Mamba).")
-final class ExportCommand implements Callable<Integer> {
-    @Option(names = "--model", paramLabel = "DIR", required = true, description = "A model directory.")
-    private Path model;
-
-    @Option(names = "--out", paramLabel = "DIR", required = true, description = "Where to; must not exist.")
-    private Path out;
+final class ExportCommand implements Command {
+    @Override
+    public String description() {
+        return "Writes a model as a directory of its own, which transformers opens where it has the family (Mamba).";
+    }
 
     @Override
-    public Integer call() throws IOException {
+    public List<Opt<?>> options() {
+        return List.of(Shared.MODEL, Shared.NEW);
+    }
+
+    @Override
+    public int run(Arguments given) throws IOException {
+        var model = given.get(Shared.MODEL);
+        var out = given.get(Shared.NEW);
         AtomicFiles.checkFree(out);
         var tokenizer = model.resolve(ModelFiles.TOKENIZER);
         try (var weights = ModelFiles.weights(model, false)) {

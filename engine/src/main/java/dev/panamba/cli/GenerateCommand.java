@@ -9,66 +9,58 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
-import java.util.concurrent.Callable;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
+import java.util.List;
 
 /** {@code panamba generate}. */
-@Command(name = "generate", description = "Writes text that goes on from a prompt.", sortOptions = false)
-final class GenerateCommand implements Callable<Integer> {
-    @Option(names = "--model", paramLabel = "DIR", required = true, description = "A model directory.")
-    private Path model;
-
-    @Option(names = "--prompt", paramLabel = "TEXT", description = "What the text begins with.")
-    private String prompt = "";
-
-    @Option(names = "--tokens", paramLabel = "N", description = "Tokens to write at most; default: ${DEFAULT-VALUE}.")
-    private int tokens = 200;
-
-    @Option(names = "--temperature", description = "0 for the likeliest token each time; default: ${DEFAULT-VALUE}.")
-    private double temperature = 1;
-
-    @Option(names = "--top-k", description = "Draw among so many likeliest tokens; 0 for all, the default.")
-    private int topK;
-
-    @Option(
-            names = "--top-p",
-            description = "Draw among the likeliest that make up this share; default: ${DEFAULT-VALUE}.")
-    private double topP = 1;
-
-    @Option(names = "--seed", description = "Of the draws; default: ${DEFAULT-VALUE}.")
-    private long seed = 1;
-
-    @Mixin
-    private WeightsOption weightsOption = new WeightsOption();
-
-    @Option(names = "--map", description = "Map the weights instead of loading them: starts at once.")
-    private boolean map;
-
-    @Option(
-            names = "--save-state",
-            paramLabel = "FILE",
-            description = "Keep what was read and written, for --load-state.")
-    private Path saveState;
-
-    @Option(
-            names = "--load-state",
-            paramLabel = "FILE",
-            description = "Go on from a kept state; --prompt may be empty.")
-    private Path loadState;
-
-    @Option(names = "--threads", description = "Default: all cores.")
-    private int threads = Runtime.getRuntime().availableProcessors();
-
-    @Option(names = "--timings", description = "Say when the model was ready and the first token was there.")
-    private boolean timings;
-
-    @Option(names = "--json", description = "Print one JSON object a token on stdout.")
-    private boolean json;
+final class GenerateCommand implements Command {
+    private static final Opt<String> PROMPT = Opt.text("prompt", "TEXT", "What the text begins with.", "");
+    private static final Opt<Integer> TOKENS = Opt.integer("tokens", "N", "Tokens to write at most", 200);
+    private static final Opt<Double> TEMPERATURE =
+            Opt.number("temperature", "0 for the likeliest token each time", 1.0);
+    private static final Opt<Integer> TOP_K =
+            Opt.integer("top-k", "N", "Draw among so many likeliest tokens; 0 for all, the default.", 0);
+    private static final Opt<Double> TOP_P =
+            Opt.number("top-p", "Draw among the likeliest that make up this share", 1.0);
+    private static final Opt<Long> SEED = Opt.seed("Of the draws");
+    private static final Opt<Boolean> MAP = Opt.flag("map", "Map the weights instead of loading them: starts at once.");
+    private static final Opt<Path> SAVE_STATE =
+            Opt.path("save-state", "FILE", "Keep what was read and written, for --load-state.");
+    private static final Opt<Path> LOAD_STATE =
+            Opt.path("load-state", "FILE", "Go on from a kept state; --prompt may be empty.");
+    private static final Opt<Boolean> TIMINGS =
+            Opt.flag("timings", "Say when the model was ready and the first token was there.");
+    private static final Opt<Boolean> JSON = Opt.flag("json", "Print one JSON object a token on stdout.");
 
     @Override
-    public Integer call() throws IOException {
+    public String description() {
+        return "Writes text that goes on from a prompt.";
+    }
+
+    @Override
+    public List<Opt<?>> options() {
+        return List.of(
+                Shared.MODEL,
+                PROMPT,
+                TOKENS,
+                TEMPERATURE,
+                TOP_K,
+                TOP_P,
+                SEED,
+                Shared.WEIGHTS,
+                MAP,
+                SAVE_STATE,
+                LOAD_STATE,
+                Shared.THREADS,
+                TIMINGS,
+                JSON);
+    }
+
+    @Override
+    public int run(Arguments given) throws IOException {
+        int tokens = given.get(TOKENS);
+        var prompt = given.get(PROMPT);
+        var loadState = given.get(LOAD_STATE);
+        boolean json = given.get(JSON);
         if (tokens < 0) {
             throw new IllegalArgumentException("--tokens is " + tokens + " and must not be negative.");
         }
@@ -76,10 +68,11 @@ final class GenerateCommand implements Callable<Integer> {
             throw new IllegalArgumentException(
                     "The prompt is empty: give --prompt at least one character, or --load-state.");
         }
-        var sampler = Sampler.of(temperature, topK, topP, seed);
+        var sampler = Sampler.of(given.get(TEMPERATURE), given.get(TOP_K), given.get(TOP_P), given.get(SEED));
         // Text is UTF-8 whatever the terminal's charset is said to be.
         var out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
-        try (var language = LanguageModel.load(model, weightsOption.type(), map, threads);
+        try (var language = LanguageModel.load(
+                        given.get(Shared.MODEL), given.get(Shared.WEIGHTS), given.get(MAP), given.get(Shared.THREADS));
                 var session = language.newSession()) {
             var ready = secondsOfProcess();
             if (loadState != null) {
@@ -105,10 +98,10 @@ final class GenerateCommand implements Callable<Integer> {
                     out.print(token.text());
                 }
                 out.flush();
-                if (timings && written == 1) {
-                    System.err.printf(
-                            "model ready after %.3f s, first token after %.3f s of the process%n",
-                            ready, secondsOfProcess());
+                if (given.get(TIMINGS) && written == 1) {
+                    // To format a number takes several milliseconds when it is the first.
+                    System.err.println("model ready after " + ready + " s, first token after " + secondsOfProcess()
+                            + " s of the process");
                 }
             }
             var seconds = (System.nanoTime() - start) / 1e9;
@@ -119,8 +112,8 @@ final class GenerateCommand implements Callable<Integer> {
             System.err.printf(
                     "%d tokens, %.0f tokens/s; %s%n",
                     written, written / Math.max(seconds, 1e-9), Words.state(language.config()));
-            if (saveState != null) {
-                SessionFile.write(saveState, session.snapshot());
+            if (given.has(SAVE_STATE)) {
+                SessionFile.write(given.get(SAVE_STATE), session.snapshot());
             }
         }
         return 0;
@@ -128,11 +121,12 @@ final class GenerateCommand implements Callable<Integer> {
 
     /** Since the system started it, whose clock ticks a hundred times a second. */
     private static double secondsOfProcess() throws IOException {
-        var uptime = Files.readString(Path.of("/proc/uptime")).split(" ")[0];
+        var uptime = Files.readString(Path.of("/proc/uptime"));
         // The name of the program, which stands in brackets, may have spaces; the 20th field behind it is the start in
         // ticks.
         var stat = Files.readString(Path.of("/proc/self/stat"));
         var start = stat.substring(stat.lastIndexOf(')') + 2).split(" ")[19];
-        return Double.parseDouble(uptime) - Long.parseLong(start) / 100.0;
+        var hundredths = Long.parseLong(uptime.substring(0, uptime.indexOf(' ')).replace(".", ""));
+        return (hundredths - Long.parseLong(start)) / 100.0;
     }
 }

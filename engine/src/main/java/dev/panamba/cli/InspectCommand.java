@@ -15,45 +15,44 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
-import java.util.concurrent.Callable;
-import picocli.CommandLine.ArgGroup;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
+import java.util.List;
 
 /** {@code panamba inspect}. */
-@Command(
-        name = "inspect",
-        description =
-                "Prints a model's tensors, its parameters in total and active for one token, and the memory it takes.")
-final class InspectCommand implements Callable<Integer> {
+final class InspectCommand implements Command {
     /** Sequences of the training step whose memory is printed. */
     private static final int BATCH = 16;
 
     private static final int CONTEXT = 256;
 
-    @ArgGroup(multiplicity = "1")
-    private Source source;
+    private static final Opt<Path> PATH = Opt.path("", "DIR|FILE", "A model directory, or one .safetensors file.")
+            .alternative()
+            .required();
+    private static final Opt<String> PRESET = Opt.text("preset", "NAME", "A preset instead of a file.")
+            .alternative()
+            .required();
 
-    @Option(names = "--json", description = "Print one JSON object.")
     private boolean json;
 
-    private static final class Source {
-        @Parameters(paramLabel = "DIR|FILE", description = "A model directory, or one .safetensors file.")
-        private Path path;
-
-        @Option(names = "--preset", paramLabel = "NAME", description = "A preset instead of a file.")
-        private String preset;
+    @Override
+    public String description() {
+        return "Prints a model's tensors, its parameters in total and active for one token, and the memory it takes.";
     }
 
     @Override
-    public Integer call() throws IOException {
-        if (source.preset != null) {
-            model(source.preset, Presets.named(source.preset).config());
-        } else if (Files.isDirectory(source.path)) {
-            model(source.path.toString(), ModelFiles.config(source.path));
+    public List<Opt<?>> options() {
+        return List.of(PATH, PRESET, Shared.JSON);
+    }
+
+    @Override
+    public int run(Arguments given) throws IOException {
+        json = given.get(Shared.JSON);
+        var path = given.get(PATH);
+        if (path == null) {
+            model(given.get(PRESET), Presets.named(given.get(PRESET)).config());
+        } else if (Files.isDirectory(path)) {
+            model(path.toString(), ModelFiles.config(path));
         } else {
-            file(source.path);
+            file(path);
         }
         return 0;
     }

@@ -9,39 +9,31 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Callable;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
 
 /** {@code panamba logits}. */
-@Command(
-        name = "logits",
-        description = "Writes the logits after each of some tokens, as a tensor \"logits\" [L, V]. Nothing is dropped.")
-final class LogitsCommand implements Callable<Integer> {
-    @Option(names = "--model", paramLabel = "DIR", required = true, description = "A model directory.")
-    private Path model;
-
-    @Option(names = "--tokens", paramLabel = "1,2,3", required = true, split = ",", description = "Token ids.")
-    private int[] tokens;
-
-    @Option(names = "--out", paramLabel = "FILE", required = true, description = "A safetensors file.")
-    private Path out;
-
-    @Option(names = "--threads", description = "Default: all cores.")
-    private int threads = Runtime.getRuntime().availableProcessors();
-
-    @Mixin
-    private WeightsOption weightsOption = new WeightsOption();
-
-    @Mixin
-    private FiniteOption finite = new FiniteOption();
+final class LogitsCommand implements Command {
+    private static final Opt<List<Integer>> TOKENS =
+            Opt.integer("tokens", "ID", "Token ids.").required().several(null);
+    private static final Opt<Path> OUT =
+            Opt.path("out", "FILE", "A safetensors file.").required();
 
     @Override
-    public Integer call() throws IOException {
-        try (var weights = ModelFiles.weights(model, false, weightsOption.type());
-                var team = new Team(threads);
-                var logits = new Logits(weights, tokens, team, finite.placement())) {
+    public String description() {
+        return "Writes the logits after each of some tokens, as a tensor \"logits\" [L, V]. Nothing is dropped.";
+    }
+
+    @Override
+    public List<Opt<?>> options() {
+        return List.of(Shared.MODEL, TOKENS, OUT, Shared.THREADS, Shared.WEIGHTS, Shared.CHECK_FINITE);
+    }
+
+    @Override
+    public int run(Arguments given) throws IOException {
+        var out = given.get(OUT);
+        var tokens = given.get(TOKENS).stream().mapToInt(token -> token).toArray();
+        try (var weights = ModelFiles.weights(given.get(Shared.MODEL), false, given.get(Shared.WEIGHTS));
+                var team = new Team(given.get(Shared.THREADS));
+                var logits = new Logits(weights, tokens, team, Shared.placement(given))) {
             AtomicFiles.file(out, channel -> SafeTensors.write(channel, Map.of(), List.of(logits.tensor())));
         }
         System.err.println("wrote " + out);

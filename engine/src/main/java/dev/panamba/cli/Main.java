@@ -9,21 +9,13 @@ import java.nio.file.FileSystemException;
 import java.nio.file.NoSuchFileException;
 import java.util.List;
 import java.util.Locale;
-import picocli.CommandLine;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.HelpCommand;
-import picocli.CommandLine.Model.OptionSpec;
-import picocli.CommandLine.ParameterException;
+import org.apache.commons.cli.ParseException;
 import tools.jackson.core.JacksonException;
 
 /** The command {@code panamba}. */
-@Command(
-        name = "panamba",
-        description = "Trains and runs MoE-Mamba and the models it is compared with.",
-        footer = "%npanamba test runs every test; panamba help COMMAND explains a command.",
-        synopsisSubcommandLabel = "COMMAND")
 public final class Main {
-    private static final List<String> COMMANDS = List.of(
+    /** The names in the order of the help. */
+    static final List<String> COMMANDS = List.of(
             "demo", "train", "generate", "eval", "logits", "inspect", "export", "convert", "bench", "doctor", "help");
 
     private Main() {}
@@ -40,38 +32,44 @@ public final class Main {
         System.setProperty("java.awt.headless", "true");
         // Numbers are written the same way everywhere.
         Locale.setDefault(Locale.ROOT);
-        System.exit(commandLine(args).execute(args));
+        System.exit(run(args));
     }
 
-    /**
-     * The parser with its handling of errors. Where the words begin with a command it knows that one only: to look at the
-     * options of all takes a tenth of a second.
-     *
-     * @param args what will be parsed
-     * @return a fresh one
-     */
-    static CommandLine commandLine(String... args) {
-        var line = new CommandLine(new Main());
-        var first = args.length == 0 ? "help" : args[0];
-        for (var name : COMMANDS) {
-            if (first.equals(name) || first.equals("help") || !COMMANDS.contains(first)) {
-                line.addSubcommand(name, command(name));
+    /** Runs a command and returns the exit code. */
+    static int run(String... words) {
+        var name = words.length == 0 ? "" : words[0];
+        var help = "panamba help";
+        try {
+            if (name.equals("-h") || name.equals("--help")) {
+                System.out.print(HelpCommand.ofAll());
+                return 0;
             }
-        }
-        addHelp(line);
-        line.getSubcommands().values().forEach(Main::addHelp);
-        line.setCaseInsensitiveEnumValuesAllowed(true);
-        line.setExpandAtFiles(false);
-        line.setUsageHelpAutoWidth(true);
-        line.setParameterExceptionHandler((e, _) -> usage(e));
-        line.setExecutionExceptionHandler((e, command, _) -> {
-            command.getErr().println("panamba: " + line(sentence(e)));
+            var command = command(name);
+            if (!(command instanceof HelpCommand)) {
+                help = String.join(" ", help, name);
+            }
+            var given = Arguments.parse(command.options(), List.of(words).subList(1, words.length));
+            if (given.get(Opt.HELP)) {
+                System.out.print(HelpCommand.of(name, command));
+                return 0;
+            }
+            return command.run(given);
+        } catch (ParseException e) {
+            System.err.println("panamba: " + line(e.getMessage()) + " Try: " + help);
+            return 2;
+        } catch (Exception e) {
+            var sentence = sentence(e);
+            if (sentence == null) {
+                e.printStackTrace();
+            } else {
+                System.err.println("panamba: " + line(sentence));
+            }
             return 1;
-        });
-        return line;
+        }
     }
 
-    private static Object command(String name) {
+    /** A fresh command; the others are not touched, which would take longer than all else. */
+    static Command command(String name) throws ParseException {
         return switch (name) {
             case "demo" -> new DemoCommand();
             case "train" -> new TrainCommand();
@@ -84,25 +82,13 @@ public final class Main {
             case "bench" -> new BenchCommand();
             case "doctor" -> new DoctorCommand();
             case "help" -> new HelpCommand();
-            default -> throw new IllegalArgumentException("There is no command " + name + ".");
+            case "" -> throw new ParseException("Missing required subcommand");
+            default ->
+                throw new ParseException(
+                        name.startsWith("-")
+                                ? "Unknown option: '" + name + "'"
+                                : "There is no command '" + name + "'; there are " + String.join(", ", COMMANDS));
         };
-    }
-
-    private static void addHelp(CommandLine line) {
-        if (!(line.getCommand() instanceof HelpCommand)) {
-            line.getCommandSpec()
-                    .addOption(OptionSpec.builder("-h", "--help")
-                            .usageHelp(true)
-                            .description("Print this help.")
-                            .build());
-        }
-    }
-
-    private static int usage(ParameterException e) {
-        var command = e.getCommandLine();
-        var help = command.getParent() == null ? "panamba help" : "panamba help " + command.getCommandName();
-        command.getErr().println("panamba: " + line(e.getMessage().replaceFirst("^Error: ", "")) + " Try: " + help);
-        return 2;
     }
 
     /** A sentence in one line, with its full stop. */
@@ -111,7 +97,8 @@ public final class Main {
         return line.matches(".*[.!?]") ? line : line + ".";
     }
 
-    private static String sentence(Exception e) throws Exception {
+    /** What to tell the user, or null. */
+    private static String sentence(Exception e) {
         return switch (e) {
             case NoSuchFileException f -> f.getFile() + " does not exist.";
             case AccessDeniedException f -> f.getFile() + " may not be read or written by this user.";
@@ -126,7 +113,7 @@ public final class Main {
                     IllegalStateException _
             when e.getMessage() != null -> e.getMessage();
             // What nobody foresaw is a defect of ours, and its trace is what a report needs.
-            default -> throw e;
+            default -> null;
         };
     }
 }

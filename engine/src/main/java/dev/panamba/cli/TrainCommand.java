@@ -21,86 +21,63 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
-import java.util.concurrent.Callable;
-import picocli.CommandLine.ArgGroup;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
+import java.util.ArrayList;
+import java.util.List;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /** {@code panamba train}. */
-@Command(
-        name = "train",
-        description = "Trains a model on text. An interrupted training goes on with --resume.",
-        sortOptions = false)
-final class TrainCommand implements Callable<Integer> {
+final class TrainCommand implements Command {
     private static final int UNPRESET_STEPS = 1_000;
 
-    @ArgGroup
-    private Source source = new Source();
+    private static final Opt<String> PRESET = Opt.text(
+                    "preset", "NAME", "One of the presets; an unknown name lists them.")
+            .alternative();
+    private static final Opt<Path> CONFIG =
+            Opt.path("config", "FILE", "A config.json.").alternative();
+    private static final Opt<Path> INIT =
+            Opt.path("init", "DIR", "A model to train on.").alternative();
+    private static final Opt<Path> DATA = Opt.path("data", "FILE|DIR|ZIP", "Text to learn from.");
+    private static final Opt<Path> VALID =
+            Opt.path("valid", "FILE|DIR|ZIP", "Text to measure on, in between and at the end.");
+    private static final Opt<Path> OUT = Opt.path("out", "DIR", "Where metrics, checkpoints and the model go.")
+            .required();
+    private static final Opt<Boolean> RESUME =
+            Opt.flag("resume", "Go on from the newest checkpoint of --out, with its settings where none are given.");
+    private static final Opt<String> TOKENIZER = Opt.text(
+            "tokenizer",
+            "bytes|FILE",
+            "How text becomes tokens: bytes, or a tokenizer.json; default: the model's, or bytes.");
+    private static final Opt<Integer> SAVE_EVERY =
+            Opt.integer("save-every", "STEPS", "Steps between checkpoints; default: about a minute.", 0);
+    private static final Opt<Boolean> JSON = Opt.flag("json", "Print the metrics of each step as a line on stdout.");
 
-    private static final class Source {
-        @Option(
-                names = "--preset",
-                paramLabel = "NAME",
-                description = "One of the presets; an unknown name lists them.")
-        private String preset;
-
-        @Option(names = "--config", paramLabel = "FILE", description = "A config.json.")
-        private Path config;
-
-        @Option(names = "--init", paramLabel = "DIR", description = "A model to train on.")
-        private Path init;
-    }
-
-    @Option(names = "--data", paramLabel = "FILE|DIR|ZIP", description = "Text to learn from.")
-    private Path data;
-
-    @Option(
-            names = "--valid",
-            paramLabel = "FILE|DIR|ZIP",
-            description = "Text to measure on, in between and at the end.")
-    private Path valid;
-
-    @Option(
-            names = "--out",
-            paramLabel = "DIR",
-            required = true,
-            description = "Where metrics, checkpoints and the model go.")
+    private Arguments given;
     private Path out;
-
-    @Option(
-            names = "--resume",
-            description = "Go on from the newest checkpoint of --out, with its settings where none are given.")
+    private Path data;
+    private Path valid;
     private boolean resume;
 
-    @Option(
-            names = "--tokenizer",
-            paramLabel = "bytes|FILE",
-            description = "How text becomes tokens: bytes, or a tokenizer.json; default: the model's, or bytes.")
-    private String tokenizerName;
-
-    @Mixin
-    private TrainingOptions given = new TrainingOptions();
-
-    @Option(
-            names = "--save-every",
-            paramLabel = "STEPS",
-            description = "Steps between checkpoints; default: about a minute.")
-    private int saveEvery;
-
-    @Option(names = "--threads", description = "Default: all cores.")
-    private int threads = Runtime.getRuntime().availableProcessors();
-
-    @Mixin
-    private FiniteOption finite = new FiniteOption();
-
-    @Option(names = "--json", description = "Print the metrics of each step as a line on stdout.")
-    private boolean json;
+    @Override
+    public String description() {
+        return "Trains a model on text. An interrupted training goes on with --resume.";
+    }
 
     @Override
-    public Integer call() throws IOException {
+    public List<Opt<?>> options() {
+        var options = new ArrayList<Opt<?>>(List.of(PRESET, CONFIG, INIT, DATA, VALID, OUT, RESUME, TOKENIZER));
+        options.addAll(TrainingOptions.ALL);
+        options.addAll(List.of(SAVE_EVERY, Shared.THREADS, Shared.CHECK_FINITE, JSON));
+        return options;
+    }
+
+    @Override
+    public int run(Arguments given) throws IOException {
+        this.given = given;
+        out = given.get(OUT);
+        resume = given.get(RESUME);
+        int threads = given.get(Shared.THREADS);
+        var placement = Shared.placement(given);
         var checkpoint = Checkpoint.latest(out);
         if (checkpoint.isPresent() && !resume) {
             throw new IllegalArgumentException(out + " holds a training of "
@@ -110,21 +87,21 @@ final class TrainCommand implements Callable<Integer> {
             throw new IllegalArgumentException(out + " holds no checkpoint to resume from.");
         }
         JsonNode before = resume ? checkpoint.get().settings() : null;
-        data = path(data, before, "data");
-        valid = path(valid, before, "valid");
+        data = path(DATA, before);
+        valid = path(VALID, before);
         if (data == null) {
             throw new IllegalArgumentException(
                     "There is nothing to learn from: give --data a text file, a folder or a zip.");
         }
-        var from = resume ? checkpoint.get().directory() : source.init;
-        if (resume && source.init != null) {
+        var from = resume ? checkpoint.get().directory() : given.get(INIT);
+        if (resume && given.has(INIT)) {
             throw new IllegalArgumentException(
                     "--init begins a training and --resume goes on with one: give one of them.");
         }
         var tokenizerFile = tokenizerFile(from);
         Tokenizer tokenizer = tokenizerFile == null ? Tokenizers.bytes() : Tokenizers.open(tokenizerFile);
         var preset = preset(from, tokenizer);
-        var options = given.resolve(preset, before);
+        var options = new TrainingOptions(given, before).resolve(preset);
         if (threads < 1 || threads > 1024) {
             throw new IllegalArgumentException("--threads is " + threads + " and must be 1 to 1024.");
         }
@@ -140,9 +117,8 @@ final class TrainCommand implements Callable<Integer> {
                         ? ModelFiles.weights(from, false)
                         : Weights.random(preset.config(), options.seed());
                 var team = new Team(threads);
-                var trainer = new Trainer(weights, options, team, finite.placement());
-                var evaluation =
-                        held == null ? null : new Evaluation(weights, options.context(), team, finite.placement())) {
+                var trainer = new Trainer(weights, options, team, placement);
+                var evaluation = held == null ? null : new Evaluation(weights, options.context(), team, placement)) {
             if (resume) {
                 checkpoint.get().restore(trainer);
             }
@@ -160,7 +136,7 @@ final class TrainCommand implements Callable<Integer> {
                     held,
                     evaluation,
                     tokenizerFile,
-                    saveEvery,
+                    given.get(SAVE_EVERY),
                     settings -> remember(settings, options));
             run(run, trainer.step(), options, tokenizerFile == null);
             if (run.stopped()) {
@@ -184,7 +160,7 @@ final class TrainCommand implements Callable<Integer> {
         try (var progress = new Progress(first, options.steps(), bytes)) {
             run.run((metrics, measured) -> {
                 progress.step(metrics, measured);
-                if (json) {
+                if (given.get(JSON)) {
                     System.out.println(TrainingRun.line(metrics, measured));
                 }
             });
@@ -212,24 +188,25 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     private Path tokenizerFile(Path from) {
-        if (tokenizerName != null) {
-            return tokenizerName.equals("bytes") ? null : Path.of(tokenizerName);
+        if (given.has(TOKENIZER)) {
+            var name = given.get(TOKENIZER);
+            return name.equals("bytes") ? null : Path.of(name);
         }
         var own = from == null ? null : from.resolve(ModelFiles.TOKENIZER);
         return own != null && Files.exists(own) ? own : null;
     }
 
     private Preset preset(Path from, Tokenizer tokenizer) throws IOException {
-        if (from == null && source.config == null) {
-            if (source.preset == null) {
+        if (from == null && !given.has(CONFIG)) {
+            if (!given.has(PRESET)) {
                 throw new IllegalArgumentException("What is to be trained? Give --preset, --config or --init.");
             }
-            var preset = Presets.named(source.preset);
+            var preset = Presets.named(given.get(PRESET));
             return preset.config().V() >= tokenizer.vocabulary()
                     ? preset
                     : preset.withVocabulary(tokenizer.vocabulary());
         }
-        Config config = from != null ? ModelFiles.config(from) : ModelFiles.readConfig(source.config);
+        Config config = from != null ? ModelFiles.config(from) : ModelFiles.readConfig(given.get(CONFIG));
         if (resume && !config.equals(wanted(config))) {
             throw new IllegalArgumentException(out + " holds a training of another model (" + config.family()
                     + ") than the one that is asked for: go on without --preset and --config.");
@@ -245,12 +222,10 @@ final class TrainCommand implements Callable<Integer> {
 
     /** The model that a resumed training is said to have, which need not be said. */
     private Config wanted(Config otherwise) throws IOException {
-        if (source.config != null) {
-            return ModelFiles.readConfig(source.config);
+        if (given.has(CONFIG)) {
+            return ModelFiles.readConfig(given.get(CONFIG));
         }
-        return source.preset == null
-                ? otherwise
-                : Presets.named(source.preset).config().withVocabulary(otherwise.V());
+        return given.has(PRESET) ? Presets.named(given.get(PRESET)).config().withVocabulary(otherwise.V()) : otherwise;
     }
 
     private TokenFile tokens(String name, Path text, Tokenizer tokenizer) throws IOException {
@@ -277,9 +252,9 @@ final class TrainCommand implements Callable<Integer> {
         TrainingOptions.remember(settings, options);
     }
 
-    private static Path path(Path given, JsonNode before, String name) {
-        return given != null || before == null || !before.has(name)
-                ? given
-                : Path.of(before.path(name).asString());
+    private Path path(Opt<Path> option, JsonNode before) {
+        return given.has(option) || before == null || !before.has(option.name())
+                ? given.get(option)
+                : Path.of(before.path(option.name()).asString());
     }
 }

@@ -4,96 +4,97 @@ import dev.panamba.model.Presets.Preset;
 import dev.panamba.train.Options;
 import dev.panamba.train.Schedule;
 import dev.panamba.train.Windows;
+import java.util.List;
 import java.util.Locale;
 import java.util.function.Function;
-import picocli.CommandLine.Option;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /** The options of a training: what is not given comes from the checkpoint that is resumed, else from the preset. */
 final class TrainingOptions {
-    @Option(names = "--steps", description = "Steps of the whole training; default: the preset's.")
-    private Integer steps;
+    private static final Opt<Integer> STEPS =
+            Opt.integer("steps", "N", "Steps of the whole training; default: the preset's.");
+    private static final Opt<Integer> BATCH = Opt.integer("batch", "N", "Sequences of a step; default: the preset's.");
+    private static final Opt<Integer> CONTEXT =
+            Opt.integer("context", "N", "Tokens of a sequence; default: the preset's.");
+    private static final Opt<Integer> MICRO_BATCH = Opt.integer(
+            "micro-batch",
+            "N",
+            "Sequences that go through the network at once; default: all. Experts' capacity is theirs.");
+    private static final Opt<Long> SEED = Opt.seed("Of weights and order");
+    private static final Opt<Double> LR = Opt.number("lr", "Highest learning rate; default: the preset's.");
+    private static final Opt<Integer> WARMUP =
+            Opt.integer("warmup-steps", "N", "Steps until it is reached; default: 1 % of the steps.");
+    private static final Opt<Schedule.Shape> SCHEDULE =
+            Opt.oneOf("schedule", "What follows the warm-up", Schedule.Shape.COSINE, Schedule.Shape.values());
+    private static final Opt<Double> MIN_RATIO =
+            Opt.number("min-lr-ratio", "Where the cosine ends, as a share of --lr", 0.1);
+    private static final Opt<Double> WEIGHT_DECAY = Opt.number("weight-decay", "Decoupled weight decay", 0.1);
+    private static final Opt<Options.Decay> DECAY =
+            Opt.oneOf("decay", "What decays", Options.Decay.ALL, Options.Decay.values());
+    private static final Opt<Double> CLIP = Opt.number("clip", "Highest norm of all gradients together", 0.5);
+    private static final Opt<Double> BETA1 = Opt.number("beta1", "Of the first moment", 0.9);
+    private static final Opt<Double> BETA2 = Opt.number("beta2", "Of the second moment", 0.999);
+    private static final Opt<Double> EPS = Opt.number("eps", "Beside the root of the second moment", 1e-8);
+    private static final Opt<Windows.Order> ORDER =
+            Opt.oneOf("order", "Of the text's windows", Windows.Order.SHUFFLED, Windows.Order.values());
 
-    @Option(names = "--batch", description = "Sequences of a step; default: the preset's.")
-    private Integer batch;
+    static final List<Opt<?>> ALL = List.of(
+            STEPS,
+            BATCH,
+            CONTEXT,
+            MICRO_BATCH,
+            SEED,
+            LR,
+            WARMUP,
+            SCHEDULE,
+            MIN_RATIO,
+            WEIGHT_DECAY,
+            DECAY,
+            CLIP,
+            BETA1,
+            BETA2,
+            EPS,
+            ORDER);
 
-    @Option(names = "--context", description = "Tokens of a sequence; default: the preset's.")
-    private Integer context;
-
-    @Option(
-            names = "--micro-batch",
-            description = "Sequences that go through the network at once; default: all. Experts' capacity is theirs.")
-    private Integer microBatch;
-
-    @Option(names = "--seed", description = "Of weights and order; default: 1.")
-    private Long seed;
-
-    @Option(names = "--lr", description = "Highest learning rate; default: the preset's.")
-    private Double lr;
-
-    @Option(names = "--warmup-steps", description = "Steps until it is reached; default: 1 %% of the steps.")
-    private Integer warmup;
-
-    @Option(names = "--schedule", description = "constant or cosine; default: cosine.")
-    private Schedule.Shape schedule;
-
-    @Option(names = "--min-lr-ratio", description = "Where the cosine ends, as a share of --lr; default: 0.1.")
-    private Double minRatio;
-
-    @Option(names = "--weight-decay", description = "Decoupled weight decay; default: 0.1.")
-    private Double weightDecay;
-
-    @Option(names = "--decay", description = "What decays, all or matrices; default: all.")
-    private Options.Decay decay;
-
-    @Option(names = "--clip", description = "Highest norm of all gradients together; default: 0.5.")
-    private Double clip;
-
-    @Option(names = "--beta1", description = "Of the first moment; default: 0.9.")
-    private Double beta1;
-
-    @Option(names = "--beta2", description = "Of the second moment; default: 0.999.")
-    private Double beta2;
-
-    @Option(names = "--eps", description = "Beside the root of the second moment; default: 1e-8.")
-    private Double eps;
-
-    @Option(names = "--order", description = "Of the text's windows, shuffled or sequential; default: shuffled.")
-    private Windows.Order order;
+    private final Arguments given;
+    private final JsonNode before;
 
     /**
-     * All options.
+     * The options of a command.
      *
-     * @param preset what is trained
+     * @param given on the command line
      * @param before settings of the checkpoint that is resumed, or null
-     * @return checked options
      */
-    Options resolve(Preset preset, JsonNode before) {
-        int steps = or(this.steps, before, "steps", JsonNode::asInt, preset.steps());
-        int batch = or(this.batch, before, "batch", JsonNode::asInt, preset.batch());
-        double lr = or(this.lr, before, "lr", JsonNode::asDouble, preset.lr());
-        int warmup = or(this.warmup, before, "warmup_steps", JsonNode::asInt, Math.max(1, steps / 100));
+    TrainingOptions(Arguments given, JsonNode before) {
+        this.given = given;
+        this.before = before;
+    }
+
+    /** All options for a preset, checked. */
+    Options resolve(Preset preset) {
+        int steps = or(STEPS, JsonNode::asInt, preset.steps());
+        int batch = or(BATCH, JsonNode::asInt, preset.batch());
         var schedule = new Schedule(
-                lr,
-                warmup,
+                or(LR, JsonNode::asDouble, preset.lr()),
+                or(WARMUP, JsonNode::asInt, Math.max(1, steps / 100)),
                 steps,
-                or(this.schedule, before, "schedule", n -> of(Schedule.Shape.class, n), Schedule.Shape.COSINE),
-                or(minRatio, before, "min_lr_ratio", JsonNode::asDouble, 0.1));
+                or(SCHEDULE, n -> of(Schedule.Shape.class, n)),
+                or(MIN_RATIO, JsonNode::asDouble));
         return new Options(
                 steps,
                 batch,
-                or(context, before, "context", JsonNode::asInt, preset.context()),
-                or(microBatch, before, "micro_batch", JsonNode::asInt, batch),
-                or(seed, before, "seed", JsonNode::asLong, 1L),
+                or(CONTEXT, JsonNode::asInt, preset.context()),
+                or(MICRO_BATCH, JsonNode::asInt, batch),
+                or(SEED, JsonNode::asLong),
                 schedule,
-                or(weightDecay, before, "weight_decay", JsonNode::asDouble, 0.1),
-                or(decay, before, "decay", n -> of(Options.Decay.class, n), Options.Decay.ALL),
-                or(clip, before, "clip", JsonNode::asDouble, 0.5),
-                or(beta1, before, "beta1", JsonNode::asDouble, 0.9),
-                or(beta2, before, "beta2", JsonNode::asDouble, 0.999),
-                or(eps, before, "eps", JsonNode::asDouble, 1e-8),
-                or(order, before, "order", n -> of(Windows.Order.class, n), Windows.Order.SHUFFLED));
+                or(WEIGHT_DECAY, JsonNode::asDouble),
+                or(DECAY, n -> of(Options.Decay.class, n)),
+                or(CLIP, JsonNode::asDouble),
+                or(BETA1, JsonNode::asDouble),
+                or(BETA2, JsonNode::asDouble),
+                or(EPS, JsonNode::asDouble),
+                or(ORDER, n -> of(Windows.Order.class, n)));
     }
 
     /** Writes what {@link #resolve} reads. */
@@ -116,10 +117,15 @@ final class TrainingOptions {
         settings.put("order", name(options.order()));
     }
 
-    private static <T> T or(T given, JsonNode before, String name, Function<JsonNode, T> read, T otherwise) {
-        if (given != null) {
-            return given;
+    private <T> T or(Opt<T> option, Function<JsonNode, T> read) {
+        return or(option, read, option.otherwise());
+    }
+
+    private <T> T or(Opt<T> option, Function<JsonNode, T> read, T otherwise) {
+        if (given.has(option)) {
+            return given.get(option);
         }
+        var name = option.name().replace('-', '_');
         return before != null && before.has(name) ? read.apply(before.path(name)) : otherwise;
     }
 

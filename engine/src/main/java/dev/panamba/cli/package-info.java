@@ -1,5 +1,5 @@
 /**
- * The command line: one small class per command. Words for people go to stderr, results to stdout, {@code --json} makes results
- * one JSON object a line. A user's mistake is one sentence and exit code 1, wrong usage 2.
+ * The command line: one small class per command, with its options as constants. Words for people go to stderr, results to
+ * stdout, {@code --json} makes results one JSON object a line. A user's mistake is one sentence and exit code 1, wrong usage 2.
  */
 package dev.panamba.cli;

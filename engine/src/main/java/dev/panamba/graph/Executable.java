@@ -1,5 +1,6 @@
 package dev.panamba.graph;
 
+import dev.panamba.bindings.Posix;
 import dev.panamba.memory.Extent;
 import dev.panamba.memory.Lease;
 import dev.panamba.memory.Placement;
@@ -9,6 +10,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 
@@ -30,6 +32,8 @@ public final class Executable implements AutoCloseable, Team.Work {
     private final Arena blocks;
     private final List<Lease> leases;
     private final Step[] steps;
+    /** The op that each step is of. */
+    private final Op[] ops;
     /** Steps that worker 0 does alone. */
     private final boolean[] alone;
 
@@ -46,6 +50,7 @@ public final class Executable implements AutoCloseable, Team.Work {
             Arena blocks,
             List<Lease> leases,
             List<Step> steps,
+            List<Op> ops,
             BitSet alone) {
         this.team = team;
         this.plan = plan;
@@ -54,6 +59,7 @@ public final class Executable implements AutoCloseable, Team.Work {
         this.blocks = blocks;
         this.leases = leases;
         this.steps = steps.toArray(Step[]::new);
+        this.ops = ops.toArray(Op[]::new);
         this.alone = new boolean[steps.size()];
         alone.stream().forEach(i -> this.alone[i] = true);
         this.isAlone = alone.cardinality() == steps.size();
@@ -83,12 +89,13 @@ public final class Executable implements AutoCloseable, Team.Work {
             }
             if (placement == Placement.GUARDED) {
                 for (var extent : plan.where().values()) {
-                    slab.guard(new Extent(extent.end(), Plan.PAGE));
+                    slab.guard(new Extent(extent.end(), Posix.PAGE));
                 }
             }
             var memory = new Memory(plan, slab, stores);
             var lowering = new Lowering(blocks, memory, real, team.size());
             var steps = new ArrayList<Step>();
+            var ops = new ArrayList<Op>();
             var alone = new BitSet();
             for (int i = 0; i < program.ops().size(); i++) {
                 int first = steps.size();
@@ -101,9 +108,11 @@ public final class Executable implements AutoCloseable, Team.Work {
                         steps.add(new Step.Poison(memory.segment(dead), dead.type()));
                     }
                 }
-                alone.set(first, steps.size(), Cost.nanoseconds(program.ops().get(i)) < NOT_WORTH_SHARING);
+                alone.set(first, steps.size(), Cost.of(program.ops().get(i)).nanoseconds() < NOT_WORTH_SHARING);
+                ops.addAll(
+                        Collections.nCopies(steps.size() - first, program.ops().get(i)));
             }
-            return new Executable(team, plan, memory, slab, blocks, leases, steps, alone);
+            return new Executable(team, plan, memory, slab, blocks, leases, steps, ops, alone);
         } catch (RuntimeException e) {
             leases.forEach(Lease::close);
             blocks.close();
@@ -161,6 +170,8 @@ public final class Executable implements AutoCloseable, Team.Work {
     @Override
     public void run(int worker) {
         int workers = team.size();
+        var profile = worker == 0 ? team.profile() : null;
+        var before = profile == null ? 0 : System.nanoTime();
         for (int i = 0; i < steps.length; i++) {
             try {
                 if (!alone[i]) {
@@ -178,6 +189,11 @@ public final class Executable implements AutoCloseable, Team.Work {
                 if (failedStep <= i) {
                     return;
                 }
+            }
+            if (profile != null) {
+                var now = System.nanoTime();
+                profile.add(ops[i], now - before);
+                before = now;
             }
         }
     }

@@ -1,6 +1,7 @@
 package dev.panamba.graph;
 
 import dev.panamba.bindings.Kernels;
+import dev.panamba.bindings.Natives;
 import dev.panamba.bindings.kernels.*;
 import dev.panamba.graph.Step.Gemm;
 import dev.panamba.graph.Step.Matrix;
@@ -134,6 +135,7 @@ final class Lowering {
     }
 
     Product product(boolean transA, boolean transB, boolean accumulate) {
+        Natives.loadOpenBlas();
         return new Product(f64, transA, transB, accumulate);
     }
 

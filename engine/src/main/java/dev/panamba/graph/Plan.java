@@ -1,5 +1,6 @@
 package dev.panamba.graph;
 
+import dev.panamba.bindings.Posix;
 import dev.panamba.graph.Planner.Interval;
 import dev.panamba.memory.Extent;
 import dev.panamba.memory.Placement;
@@ -18,9 +19,6 @@ import java.util.Map;
  * @param naiveBytes what it would be if no two values shared bytes
  */
 public record Plan(Map<Value, Extent> where, Map<Integer, List<Value>> deaths, long bytes, long naiveBytes) {
-
-    /** The unit in which memory can be protected. */
-    static final long PAGE = 4096;
 
     /** Values that take over each other's memory, and their common life. */
     private static final class Life {
@@ -60,16 +58,20 @@ public record Plan(Map<Value, Extent> where, Map<Integer, List<Value>> deaths, l
             }
             deaths.computeIfAbsent(life.last, _ -> new ArrayList<>()).add(life.values.getLast());
         }
-        return new Plan(where, deaths, placement == Placement.GUARDED ? bytes + 2 * PAGE : bytes, naive);
+        return new Plan(where, deaths, placement == Placement.GUARDED ? bytes + 2 * Posix.PAGE : bytes, naive);
     }
 
     private static List<Life> lives(Program program, boolean shares) {
         var lives = new LinkedHashMap<Value, Life>();
-        var last = lastAccesses(program);
         var end = program.ops().size();
+        var allUses = new ArrayList<Uses>(end);
+        for (var op : program.ops()) {
+            allUses.add(Uses.of(op));
+        }
+        var last = lastAccesses(allUses);
         program.inputs().forEach(input -> touch(lives, input, 0, end, program));
         for (int i = 0; i < end; i++) {
-            var uses = Uses.of(program.ops().get(i));
+            var uses = allUses.get(i);
             for (var value : uses.reads()) {
                 touch(lives, value, i, end, program);
             }
@@ -88,14 +90,13 @@ public record Plan(Map<Value, Extent> where, Map<Integer, List<Value>> deaths, l
         return lives.values().stream().distinct().toList();
     }
 
-    private static Map<Value, Integer> lastAccesses(Program program) {
+    private static Map<Value, Integer> lastAccesses(List<Uses> uses) {
         var last = new HashMap<Value, Integer>();
-        for (int i = 0; i < program.ops().size(); i++) {
-            var uses = Uses.of(program.ops().get(i));
-            for (var value : uses.reads()) {
+        for (int i = 0; i < uses.size(); i++) {
+            for (var value : uses.get(i).reads()) {
                 last.put(value.root(), i);
             }
-            for (var value : uses.writes()) {
+            for (var value : uses.get(i).writes()) {
                 last.put(value.root(), i);
             }
         }
@@ -144,9 +145,9 @@ public record Plan(Map<Value, Extent> where, Map<Integer, List<Value>> deaths, l
         long next = 0;
         for (var interval : intervals) {
             if (guarded) {
-                var end = Math.ceilDiv(next + interval.bytes(), PAGE) * PAGE;
+                var end = Math.ceilDiv(next + interval.bytes(), Posix.PAGE) * Posix.PAGE;
                 extents.add(new Extent(end - interval.bytes(), interval.bytes()));
-                next = end + PAGE;
+                next = end + Posix.PAGE;
             } else {
                 extents.add(new Extent(next, interval.bytes()));
                 next = Extent.align(next + interval.bytes());

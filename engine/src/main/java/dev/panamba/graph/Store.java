@@ -9,6 +9,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.SequencedMap;
+import java.util.function.BiFunction;
 
 /** Named values of one role in one slab: a model's weights, a trainer's gradients and moments, a pool's states. */
 public final class Store implements AutoCloseable {
@@ -33,6 +34,21 @@ public final class Store implements AutoCloseable {
      * @return the owner of the memory
      */
     public static Store allocate(String name, Collection<Value> values) {
+        return allocate(name, values, Slab::map);
+    }
+
+    /**
+     * Memory for values of which only some rows are ever used, as {@link #allocate} has it.
+     *
+     * @param name what it holds, for messages
+     * @param values what needs memory
+     * @return the owner of the memory
+     */
+    public static Store allocateSparse(String name, Collection<Value> values) {
+        return allocate(name, values, Slab::mapSparse);
+    }
+
+    private static Store allocate(String name, Collection<Value> values, BiFunction<String, Long, Slab> map) {
         var extents = new LinkedHashMap<String, Extent>();
         long end = 0;
         for (var value : values) {
@@ -40,7 +56,7 @@ public final class Store implements AutoCloseable {
             extents.put(value.name(), extent);
             end = Extent.align(extent.end());
         }
-        var slab = Slab.map(name, end);
+        var slab = map.apply(name, end);
         var segments = new LinkedHashMap<String, MemorySegment>();
         extents.forEach((value, extent) -> segments.put(value, slab.at(extent)));
         return new Store(name, slab, segments);

@@ -21,6 +21,7 @@ public final class Team implements AutoCloseable {
     private final ReentrantLock turn = new ReentrantLock();
     private volatile int phase;
     private Work work;
+    private Profile profile;
     private boolean closed;
 
     /** What every worker of a team runs at the same time. */
@@ -70,6 +71,24 @@ public final class Team implements AutoCloseable {
      */
     public int size() {
         return size;
+    }
+
+    /**
+     * Measures what is run from now on.
+     *
+     * @param profile where the times go, or null for no more
+     */
+    public void measure(Profile profile) {
+        turn.lock();
+        try {
+            this.profile = profile;
+        } finally {
+            turn.unlock();
+        }
+    }
+
+    Profile profile() {
+        return profile;
     }
 
     /**

@@ -4,9 +4,8 @@ import static dev.panamba.graph.ForwardOp.*;
 import static dev.panamba.graph.GradientOp.*;
 import static dev.panamba.graph.UpdateOp.*;
 
-import java.util.Arrays;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 import java.util.stream.Stream;
 
 /**
@@ -144,6 +143,12 @@ public record Uses(List<Value> writes, List<Value> reads, List<Value> inPlace) {
     }
 
     private static List<Value> present(Value... values) {
-        return Arrays.stream(values).filter(Objects::nonNull).toList();
+        var present = new ArrayList<Value>(values.length);
+        for (var value : values) {
+            if (value != null) {
+                present.add(value);
+            }
+        }
+        return present;
     }
 }

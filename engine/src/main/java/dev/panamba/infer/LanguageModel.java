@@ -1,5 +1,7 @@
 package dev.panamba.infer;
 
+import dev.panamba.bindings.Natives;
+import dev.panamba.graph.Profile;
 import dev.panamba.graph.Team;
 import dev.panamba.model.Config;
 import dev.panamba.model.ModelFiles;
@@ -56,13 +58,14 @@ public final class LanguageModel implements AutoCloseable {
      *
      * @param directory as for {@link #load(Path)}
      * @param weights type of the large matrices: F32, BF16, INT8 or INT4, converted while they are loaded; null for that of the file
-     * @param map whether to map the weights instead of copying them: the start costs nothing and only what is used is read, but
+     * @param map whether to map the weights instead of copying them: the start costs nothing and of experts only those are read that are used, but
      *     the file must have the type of weights, and must not be truncated while the model is open, since that ends the process
      * @param threads that work for the model, the caller's included
      * @return the model, to be closed after its sessions
      * @throws IOException if a file is missing or wrong, with the file's name and what is wrong
      */
     public static LanguageModel load(Path directory, DType weights, boolean map, int threads) throws IOException {
+        Natives.loadAhead();
         var tokenizer = ModelFiles.tokenizer(directory);
         return of(ModelFiles.weights(directory, map, weights), tokenizer, threads);
     }
@@ -131,6 +134,15 @@ public final class LanguageModel implements AutoCloseable {
             throw new IllegalArgumentException("A batch is one or more sessions of this model, each of them once.");
         }
         return new Batch(pool, sessions);
+    }
+
+    /**
+     * Measures where the time goes from now on.
+     *
+     * @param profile where the times go, or null for no more
+     */
+    public void measure(Profile profile) {
+        team.measure(profile);
     }
 
     /**

@@ -23,9 +23,14 @@ public final class Session implements AutoCloseable {
     private final SessionPool pool;
     private final int slot;
     private final MemorySegment logits;
-    private final int[] one = new int[1];
+    /** The last token that was sampled. */
+    private final int[] sampled = new int[1];
+
     private final AtomicBoolean busy = new AtomicBoolean();
     private int position;
+    /** Whether what was sampled is still to be read: a token is there for its reader before the time that the next one takes. */
+    private boolean unread;
+
     private boolean closed;
 
     Session(LanguageModel model, SessionPool pool) {
@@ -59,14 +64,18 @@ public final class Session implements AutoCloseable {
             throw new IllegalArgumentException("There is nothing to read: give at least one token.");
         }
         for (int token : tokens) {
-            if (token < 0 || token >= model.config().V()) {
-                throw new IllegalArgumentException("Token " + token + " is not in the vocabulary of "
-                        + model.config().V() + " (0 to " + (model.config().V() - 1) + ").");
-            }
+            checkIsKnown(token);
         }
         checkHasRoom(tokens.length);
         pool.feed(slot, position, tokens, 0, tokens.length, logits);
         position += tokens.length;
+    }
+
+    private void checkIsKnown(int token) {
+        if (token < 0 || token >= model.config().V()) {
+            throw new IllegalArgumentException("Token " + token + " is not in the vocabulary of "
+                    + model.config().V() + " (0 to " + (model.config().V() - 1) + ").");
+        }
     }
 
     /** Gives the tokens read so far. */
@@ -120,7 +129,8 @@ public final class Session implements AutoCloseable {
     }
 
     /**
-     * Samples one token and reads it. Allocates nothing.
+     * Samples one token. The session goes on behind it; the work of reading it is done when something asks for what follows.
+     * Allocates nothing.
      *
      * @param sampler chooses it
      * @return its id
@@ -129,9 +139,13 @@ public final class Session implements AutoCloseable {
         enter();
         try {
             checkHasRead();
-            one[0] = sampler.sample(logits);
-            read(one);
-            return one[0];
+            checkHasRoom(1);
+            int token = sampler.sample(logits);
+            checkIsKnown(token);
+            sampled[0] = token;
+            unread = true;
+            position++;
+            return token;
         } finally {
             busy.set(false);
         }
@@ -273,6 +287,19 @@ public final class Session implements AutoCloseable {
         if (closed) {
             busy.set(false);
             throw new IllegalStateException("The session is closed.");
+        }
+        if (unread) {
+            readSampled();
+        }
+    }
+
+    private void readSampled() {
+        try {
+            pool.feed(slot, position - 1, sampled, 0, 1, logits);
+            unread = false;
+        } catch (RuntimeException e) {
+            busy.set(false);
+            throw e;
         }
     }
 

@@ -30,7 +30,7 @@ import java.util.stream.Stream;
  */
 final class SessionPool implements AutoCloseable {
     /** Programs exist for these numbers of tokens; any other number is read in parts, which gives the same states. */
-    private static final int[] CHUNKS = {256, 64, 16, 4, 1};
+    private static final int[] CHUNKS = {512, 256, 64, 16, 8, 4, 2, 1};
 
     private static final DType REAL = DType.F32;
     private static final String LOGITS = "logits";
@@ -42,26 +42,42 @@ final class SessionPool implements AutoCloseable {
     private final Store logits;
     private final List<Value> stateValues;
     /** Of one session, by index of CHUNKS. */
-    private final Chunk[] chunks = new Chunk[CHUNKS.length];
+    private final Body[] chunks = new Body[CHUNKS.length];
     /** Of one token of each of several sessions, by their number. */
-    private final Chunk[] batches;
+    private final Body[] batches;
+    /** By the number of sessions. */
+    private final Head[] heads;
 
     private final BitSet taken = new BitSet();
     private final ReentrantLock turn = new ReentrantLock();
     private boolean closed;
 
-    /** One bound program. */
-    private record Chunk(
-            Executable executable, MemorySegment token, MemorySegment past, MemorySegment slot, MemorySegment logits) {}
+    /** Reads the next tokens of B sessions; last [B, D] is what the head makes logits of. */
+    private record Body(
+            Executable executable, MemorySegment token, MemorySegment past, MemorySegment slot, MemorySegment last) {
+        void run() {
+            executable.run();
+        }
+    }
+
+    /** Makes logits [B, V] of last [B, D]. A program of its own: of a long prompt only the last chunk needs it. */
+    private record Head(Executable executable, MemorySegment last, MemorySegment logits) {
+        MemorySegment run(Body body) {
+            last.copyFrom(body.last);
+            executable.run();
+            return logits;
+        }
+    }
 
     SessionPool(Weights weights, Team team, int slots) {
         this.weights = weights;
         this.team = team;
         this.slots = slots;
-        this.batches = new Chunk[slots + 1];
-        this.stateValues = List.copyOf(new Built(1, 1).graph.states());
-        this.states = Store.allocate("the sessions' states", stateValues);
-        this.logits = Store.allocate(
+        this.batches = new Body[slots + 1];
+        this.heads = new Head[slots + 1];
+        this.stateValues = List.copyOf(new BodyGraph(1, 1).graph.states());
+        this.states = Store.allocateSparse("the sessions' states", stateValues);
+        this.logits = Store.allocateSparse(
                 "the sessions' logits",
                 List.of(new Graph(REAL)
                         .value(
@@ -71,33 +87,50 @@ final class SessionPool implements AutoCloseable {
                                 Shape.of(slots, weights.config().V()))));
     }
 
-    /** A program that reads L tokens of each session; logits [B, V] are those after the last. */
-    private final class Built {
+    private final class BodyGraph {
         final Graph graph = new Graph(REAL);
         final Pass pass;
         final Value token;
-        final Value logits;
+        final Value x;
 
-        Built(int B, int L) {
+        BodyGraph(int B, int L) {
             var config = weights.config();
             pass = Pass.next(graph, B, L, slots, config.maxPositions(), weights.format());
             token = graph.input("token", DType.I32, pass.T());
-            var x = Network.body(config, pass, token);
-            // Of one session only the last row is wanted; where there are several, each reads one token.
-            logits = graph.output(Network.head(config, pass, graph.rows(x, pass.T() - B, B)));
+            x = graph.output(Network.body(config, pass, token));
         }
     }
 
-    private Chunk bind(int B, int L) {
-        var built = new Built(B, L);
-        var stores = Map.of(Role.PARAMETER, weights.store(), Role.STATE, states);
-        var executable = Executable.bind(built.graph.program(), REAL, team, stores, Placement.PACKED);
-        return new Chunk(
+    private Body body(int B, int L) {
+        var built = new BodyGraph(B, L);
+        var executable = bind(built.graph);
+        var x = executable.at(built.x);
+        // Of one session the last row is wanted; where there are several, each reads one token.
+        long bytes = x.byteSize() / L;
+        return new Body(
                 executable,
                 executable.at(built.token),
                 executable.at(built.pass.past()),
                 executable.at(built.pass.slot()),
-                executable.at(built.logits));
+                x.asSlice(x.byteSize() - bytes));
+    }
+
+    private Head head(int B) {
+        if (heads[B] == null) {
+            var config = weights.config();
+            var graph = new Graph(REAL);
+            var last = graph.input("last", REAL, B, config.D());
+            var pass = Pass.whole(graph, B, 1, true, weights.format());
+            var logits = graph.output(Network.head(config, pass, last));
+            var executable = bind(graph);
+            heads[B] = new Head(executable, executable.at(last), executable.at(logits));
+        }
+        return heads[B];
+    }
+
+    private Executable bind(Graph graph) {
+        var stores = Map.of(Role.PARAMETER, weights.store(), Role.STATE, states);
+        return Executable.bind(graph.program(), REAL, team, stores, Placement.PACKED);
     }
 
     int take() {
@@ -146,17 +179,17 @@ final class SessionPool implements AutoCloseable {
                 }
                 int L = CHUNKS[index];
                 if (chunks[index] == null) {
-                    chunks[index] = bind(1, L);
+                    chunks[index] = body(1, L);
                 }
                 var chunk = chunks[index];
                 MemorySegment.copy(tokens, from, chunk.token, JAVA_INT, 0, L);
                 chunk.past.set(JAVA_INT, 0, past);
                 chunk.slot.set(JAVA_INT, 0, slot);
-                chunk.executable.run();
+                chunk.run();
                 from += L;
                 past += L;
                 if (from == to) {
-                    logits.copyFrom(chunk.logits);
+                    logits.copyFrom(head(1).run(chunk));
                 }
             }
         } finally {
@@ -178,16 +211,17 @@ final class SessionPool implements AutoCloseable {
             check();
             int B = sessions.length;
             if (batches[B] == null) {
-                batches[B] = bind(B, 1);
+                batches[B] = body(B, 1);
             }
             var batch = batches[B];
             MemorySegment.copy(tokens, 0, batch.token, JAVA_INT, 0, B);
             MemorySegment.copy(past, 0, batch.past, JAVA_INT, 0, B);
             MemorySegment.copy(sessions, 0, batch.slot, JAVA_INT, 0, B);
-            batch.executable.run();
-            long bytes = batch.logits.byteSize() / B;
+            batch.run();
+            var all = head(B).run(batch);
+            long bytes = all.byteSize() / B;
             for (int b = 0; b < B; b++) {
-                MemorySegment.copy(batch.logits, b * bytes, logits[b], 0, bytes);
+                MemorySegment.copy(all, b * bytes, logits[b], 0, bytes);
             }
         } finally {
             turn.unlock();
@@ -237,7 +271,8 @@ final class SessionPool implements AutoCloseable {
                 closed = true;
                 Stream.concat(Arrays.stream(chunks), Arrays.stream(batches))
                         .filter(Objects::nonNull)
-                        .forEach(chunk -> chunk.executable.close());
+                        .forEach(body -> body.executable.close());
+                Arrays.stream(heads).filter(Objects::nonNull).forEach(head -> head.executable.close());
                 states.close();
                 logits.close();
             }

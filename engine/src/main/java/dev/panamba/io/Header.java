@@ -13,7 +13,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -40,6 +39,7 @@ record Header(Map<String, String> metadata, List<SafeTensors.Entry> tensors, lon
     private static final int MOST_TENSORS = 100_000;
     private static final int MOST_DIMENSIONS = 64;
     private static final int DEPTH = 8;
+    private static final DType[] TYPES = DType.values();
     private static final JsonFactory JSON = JsonFactory.builder()
             .streamReadConstraints(StreamReadConstraints.builder()
                     .maxNestingDepth(DEPTH)
@@ -207,34 +207,39 @@ record Header(Map<String, String> metadata, List<SafeTensors.Entry> tensors, lon
                 throw refuse(Fault.BAD_TENSOR, name);
             }
             var text = json.getString();
-            return Arrays.stream(DType.values())
-                    .filter(t -> !t.isGrouped() && t.name().equals(text))
-                    .findFirst()
-                    .orElseThrow(() -> refuse(Fault.UNKNOWN_DTYPE, text + " of " + name));
+            for (var type : TYPES) {
+                if (!type.isGrouped() && type.name().equals(text)) {
+                    return type;
+                }
+            }
+            throw refuse(Fault.UNKNOWN_DTYPE, text + " of " + name);
         }
 
         private long[] numbers(String name, JsonParser json) throws IOException {
             if (json.currentToken() != JsonToken.START_ARRAY) {
                 throw refuse(Fault.BAD_TENSOR, name);
             }
-            var numbers = new ArrayList<Long>();
+            var numbers = new long[MOST_DIMENSIONS];
+            int count = 0;
             while (json.nextToken() != JsonToken.END_ARRAY) {
                 var whole = json.currentToken() == JsonToken.VALUE_NUMBER_INT
                         && json.getNumberType() != JsonParser.NumberType.BIG_INTEGER;
-                if (!whole || json.getString().startsWith("-")) {
+                // Only what is not above zero can have a sign.
+                if (!whole || json.getLongValue() <= 0 && json.getString().startsWith("-")) {
                     throw refuse(Fault.BAD_NUMBER, json.getString() + " of " + name);
                 }
-                if (numbers.size() == MOST_DIMENSIONS) {
+                if (count == MOST_DIMENSIONS) {
                     throw refuse(Fault.TOO_MANY_DIMENSIONS, name);
                 }
-                numbers.add(json.getLongValue());
+                numbers[count++] = json.getLongValue();
             }
-            return numbers.stream().mapToLong(Long::longValue).toArray();
+            return Arrays.copyOf(numbers, count);
         }
 
         /** The tensors follow each other without gap or overlap from the first byte of the data to the last. */
         private void layout(long data) throws MalformedFileException {
-            tensors.sort(Comparator.comparingLong(SafeTensors.Entry::begin).thenComparingLong(SafeTensors.Entry::end));
+            tensors.sort((a, b) ->
+                    a.begin() == b.begin() ? Long.compare(a.end(), b.end()) : Long.compare(a.begin(), b.begin()));
             long at = 0;
             for (var tensor : tensors) {
                 if (tensor.begin() < at) {

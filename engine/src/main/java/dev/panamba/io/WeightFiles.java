@@ -1,5 +1,6 @@
 package dev.panamba.io;
 
+import dev.panamba.bindings.Posix;
 import dev.panamba.io.MalformedFileException.Fault;
 import dev.panamba.memory.Slab;
 import java.io.IOException;
@@ -9,16 +10,14 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
 import tools.jackson.core.JacksonException;
-import tools.jackson.core.StreamReadFeature;
-import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /** The weights of a model directory: {@code model.safetensors}, or the shards that {@code model.safetensors.index.json} names. */
 public final class WeightFiles implements AutoCloseable {
@@ -26,10 +25,6 @@ public final class WeightFiles implements AutoCloseable {
     private static final String INDEX = "model.safetensors.index.json";
     private static final String PICKLE = "pytorch_model.bin";
     private static final long MOST_BYTES = 64 << 20;
-    private static final JsonMapper STRICT = JsonMapper.builder()
-            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
-            .build();
 
     private final List<SafeTensors> files = new ArrayList<>();
     private final Map<String, Weight> weights = new LinkedHashMap<>();
@@ -73,7 +68,7 @@ public final class WeightFiles implements AutoCloseable {
                     file + " is too large for what it should be: " + Files.size(file) + " bytes of JSON.");
         }
         try {
-            return STRICT.readTree(Files.readAllBytes(file));
+            return JsonTree.strict(Files.readAllBytes(file));
         } catch (JacksonException e) {
             throw new IOException(
                     file + " is no JSON: " + e.getOriginalMessage().replaceAll("\\p{Cntrl}", " "), e);
@@ -176,9 +171,15 @@ public final class WeightFiles implements AutoCloseable {
      * Tensors that stand in mapped files.
      *
      * @param slab owns the mappings
+     * @param files the data of each file
      * @param segments the tensors' bytes, read-only, by name
      */
-    public record Mapping(Slab slab, Map<String, MemorySegment> segments) {}
+    public record Mapping(Slab slab, Collection<MemorySegment> files, Map<String, MemorySegment> segments) {
+        /** Says that all will be wanted soon, so that another thread may begin to read. */
+        public void readAhead() {
+            files.forEach(Posix::readAhead);
+        }
+    }
 
     /**
      * Maps all files; the mapping outlives these open files. A file that is truncated under it ends the process.
@@ -199,7 +200,7 @@ public final class WeightFiles implements AutoCloseable {
                 var entry = weight.entry();
                 segments.put(name, data.get(weight.file()).asSlice(entry.begin(), entry.end() - entry.begin()));
             }
-            return new Mapping(Slab.adopt("the mapped weights", arena, MemorySegment.NULL), segments);
+            return new Mapping(Slab.adopt("the mapped weights", arena, MemorySegment.NULL), data.values(), segments);
         } catch (IOException | RuntimeException e) {
             arena.close();
             throw e;

@@ -31,10 +31,22 @@ public final class Slab implements AutoCloseable {
      * @return the slab, all zero
      */
     public static Slab map(String name, long bytes) {
+        var slab = mapSparse(name, bytes);
+        Posix.adviseHugePages(slab.memory);
+        return slab;
+    }
+
+    /**
+     * Maps fresh memory of which places far apart will be touched: a huge page for each would be mostly zeros.
+     *
+     * @param name what it holds, for messages
+     * @param bytes size in bytes, at least 0
+     * @return the slab, all zero
+     */
+    public static Slab mapSparse(String name, long bytes) {
         var arena = Arena.ofShared();
         try {
             var memory = Posix.map(Math.max(Extent.ALIGNMENT, bytes), arena);
-            Posix.adviseHugePages(memory);
             return new Slab(name, arena, memory);
         } catch (RuntimeException e) {
             arena.close();

@@ -193,6 +193,10 @@ public final class ModelFiles {
             }
         }
         var mapping = files.map();
+        // A token goes through few of the experts, and only what is used is to be read.
+        if (!(config.mlp() instanceof Config.Switch)) {
+            mapping.readAhead();
+        }
         var store = Store.mapped("the weights", mapping.slab(), mapping.segments());
         return new Weights(config, parameters, store, format, format);
     }

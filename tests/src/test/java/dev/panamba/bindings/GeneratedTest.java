@@ -67,7 +67,7 @@ class GeneratedTest {
                     kernel);
         }
         var refusal = assertThrows(NativeException.class, () -> Kernels.f32().find("pb_nothing"));
-        assertTrue(refusal.getMessage().contains("libpanamba.so has no function pb_nothing"), refusal.getMessage());
+        assertTrue(refusal.getMessage().contains("libpanamba.so has no pb_nothing"), refusal.getMessage());
     }
 
     private static List<Method> addresses(Class<?> header) {

@@ -30,7 +30,7 @@ record Line(int exit, String out, String err) {
                             argument -> argument instanceof String[] several ? Stream.of(several) : Stream.of(argument))
                     .map(Object::toString)
                     .toArray(String[]::new);
-            int exit = Main.commandLine(words).execute(words);
+            int exit = Main.run(words);
             return new Line(exit, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
         } finally {
             System.setOut(stdout);

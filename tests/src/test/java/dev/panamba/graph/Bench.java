@@ -203,7 +203,7 @@ public final class Bench {
 
     /** Memory that ends where a page begins that nobody may touch. */
     static MemorySegment guarded(long bytes, Arena arena) {
-        var page = Posix.pageSize();
+        var page = Posix.PAGE;
         var whole = Math.ceilDiv(bytes, page) * page;
         var pages = Posix.map(whole + page, arena);
         Posix.protectNone(pages.asSlice(whole));

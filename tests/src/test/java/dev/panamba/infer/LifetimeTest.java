@@ -7,6 +7,7 @@ import static org.junit.jupiter.api.Assertions.assertSame;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.panamba.graph.Profile;
 import dev.panamba.model.Weights;
 import dev.panamba.text.Tokenizers;
 import dev.panamba.train.Tiny;
@@ -83,8 +84,9 @@ class LifetimeTest {
         assertTrue(refused.getMessage().contains("model is closed"), refused.getMessage());
         assertNotNull(model.config());
         assertNotNull(model.tokenizer());
+        model.measure(new Profile());
         assertEquals(
-                new TreeSet<>(Arrays.asList("batch", "close", "config", "newSession", "tokenizer")),
+                new TreeSet<>(Arrays.asList("batch", "close", "config", "measure", "newSession", "tokenizer")),
                 publicMethods(LanguageModel.class),
                 "a method without a test");
     }
