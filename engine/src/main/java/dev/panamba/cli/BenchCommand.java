@@ -1,5 +1,6 @@
 package dev.panamba.cli;
 
+import dev.panamba.graph.Profile;
 import dev.panamba.graph.Team;
 import dev.panamba.infer.LanguageModel;
 import dev.panamba.infer.Sampler;
@@ -22,11 +23,13 @@ import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
+import java.util.function.Consumer;
 import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
 import org.HdrHistogram.Histogram;
@@ -56,6 +59,11 @@ final class BenchCommand implements Command {
     private static final Opt<Integer> TOKENS =
             Opt.integer("tokens", "N", "Tokens to read or generate; default: 512 to read, 128 to generate.");
     private static final Opt<Integer> SESSIONS = Opt.integer("sessions", "N", "Sessions that generate together", 1);
+    private static final Opt<List<Integer>> PAST = Opt.integer(
+                    "past", "N", "Tokens read before those that are generated, one measurement for each; default: 1.")
+            .several(List.of(1));
+    private static final Opt<Boolean> PROFILE =
+            Opt.flag("profile", "Say where the time of each measurement went, op by op.");
     private static final Opt<Integer> REPS =
             Opt.integer("reps", "N", "Measured repetitions, after some for warm-up", 5);
     private static final Opt<Boolean> JSON = Opt.flag("json", "Print one JSON object a line.");
@@ -78,7 +86,19 @@ final class BenchCommand implements Command {
     @Override
     public List<Opt<?>> options() {
         return List.of(
-                PRESET, MODEL, WHAT, Shared.WEIGHTS, BATCH, CONTEXT, TOKENS, SESSIONS, Shared.THREADS, REPS, JSON);
+                PRESET,
+                MODEL,
+                WHAT,
+                Shared.WEIGHTS,
+                BATCH,
+                CONTEXT,
+                TOKENS,
+                SESSIONS,
+                PAST,
+                Shared.THREADS,
+                REPS,
+                PROFILE,
+                JSON);
     }
 
     @Override
@@ -91,8 +111,8 @@ final class BenchCommand implements Command {
         threads = given.get(Shared.THREADS);
         reps = given.get(REPS);
         json = given.get(JSON);
-        if (reps < 1 || sessions < 1 || tokens != null && tokens < 1) {
-            throw new IllegalArgumentException("--reps, --sessions and --tokens must be at least 1.");
+        if (reps < 1 || sessions < 1 || tokens != null && tokens < 1 || Collections.min(given.get(PAST)) < 1) {
+            throw new IllegalArgumentException("--reps, --sessions, --tokens and --past must be at least 1.");
         }
         for (var one : given.get(WHAT)) {
             switch (one) {
@@ -125,7 +145,8 @@ final class BenchCommand implements Command {
                 var team = new Team(threads);
                 var trainer = new Trainer(weights, options, team, Placement.PACKED)) {
             var noise = Batches.random(weights.config().V(), context);
-            report("train", DType.F32, batch, context, _ -> trainer.step(noise).tokensPerSecond());
+            var fields = fields("train", DType.F32, batch, context);
+            report(fields, team::measure, _ -> trainer.step(noise).tokensPerSecond());
         }
     }
 
@@ -133,8 +154,8 @@ final class BenchCommand implements Command {
         var weights = weights(given.get(Shared.WEIGHTS));
         try (var model = LanguageModel.of(weights, Tokenizers.bytes(), threads)) {
             int count = tokens == null ? Math.min(512, model.config().longest()) : tokens;
-            var prompt = new Random(1).ints(count, 0, model.config().V()).toArray();
-            report("prefill", weights.format(), 1, count, _ -> {
+            var prompt = text(model, count);
+            report(fields("prefill", weights.format(), 1, count), model::measure, _ -> {
                 try (var session = model.newSession()) {
                     var start = System.nanoTime();
                     session.feed(prompt);
@@ -147,21 +168,37 @@ final class BenchCommand implements Command {
     private void decode() throws IOException {
         var weights = weights(given.get(Shared.WEIGHTS));
         try (var model = LanguageModel.of(weights, Tokenizers.bytes(), threads)) {
-            int count = tokens == null ? Math.min(128, model.config().longest() - 1) : tokens;
-            report("decode", weights.format(), sessions, count, _ -> {
-                var open = IntStream.range(0, sessions)
-                        .mapToObj(_ -> model.newSession().feed(0))
-                        .toList();
-                var batch = model.batch(open);
-                var greedy = Sampler.greedy();
-                var start = System.nanoTime();
-                for (int i = 0; i < count; i++) {
-                    batch.next(greedy);
-                }
-                var seconds = (System.nanoTime() - start) / 1e9;
-                open.forEach(Session::close);
-                return (double) sessions * count / seconds;
-            });
+            for (int past : given.get(PAST)) {
+                int count = tokens == null ? Math.clamp(model.config().longest() - past, 1, 128) : tokens;
+                var begin = begin(model, past);
+                var fields = fields("decode", weights.format(), sessions, count);
+                fields.put("past", past);
+                fields.put("state_bytes", begin.byteSize());
+                report(fields, model::measure, _ -> {
+                    var open = IntStream.range(0, sessions)
+                            .mapToObj(_ -> model.newSession().restore(begin))
+                            .toList();
+                    var batch = model.batch(open);
+                    var greedy = Sampler.greedy();
+                    var start = System.nanoTime();
+                    for (int i = 0; i < count; i++) {
+                        batch.next(greedy);
+                    }
+                    var seconds = (System.nanoTime() - start) / 1e9;
+                    open.forEach(Session::close);
+                    return (double) sessions * count / seconds;
+                });
+            }
+        }
+    }
+
+    private static int[] text(LanguageModel model, int count) {
+        return new Random(1).ints(count, 0, model.config().V()).toArray();
+    }
+
+    private static Snapshot begin(LanguageModel model, int past) {
+        try (var session = model.newSession()) {
+            return session.feed(text(model, past)).snapshot();
         }
     }
 
@@ -236,21 +273,23 @@ final class BenchCommand implements Command {
         }
     }
 
-    private void report(String name, DType weights, int batch, int context, IntToDoubleFunction tokensPerSecond)
+    private void report(Map<String, Object> fields, Consumer<Profile> measure, IntToDoubleFunction tokensPerSecond)
             throws IOException {
         // Until the loop around the kernels is compiled, which short runs are too short for.
         var start = System.nanoTime();
         do {
             tokensPerSecond.applyAsDouble(0);
         } while ((System.nanoTime() - start) / 1e9 < WARM_UP_SECONDS);
+        var profile = given.get(PROFILE) ? new Profile() : null;
+        measure.accept(profile);
         var values = new double[reps];
         for (int i = 0; i < reps; i++) {
             values[i] = tokensPerSecond.applyAsDouble(i);
         }
+        measure.accept(null);
         Arrays.sort(values);
         var median = (values[(reps - 1) / 2] + values[reps / 2]) / 2;
         if (json) {
-            var fields = fields(name, weights, batch, context);
             fields.put("value", median);
             fields.put("min", values[0]);
             fields.put("max", values[reps - 1]);
@@ -259,18 +298,22 @@ final class BenchCommand implements Command {
             Json.print(System.out, fields);
         } else {
             System.out.printf(
-                    "%-8s %s, %s, %d x %d, %d threads: %,.0f tokens/s [%,.0f - %,.0f], median of %d; peak memory %,d MiB%n",
-                    name,
+                    "%-8s %s, %s, %d x %d%s, %d threads: %,.0f tokens/s [%,.0f - %,.0f], median of %d; peak memory %,d MiB%n",
+                    fields.get("what"),
                     model(),
-                    weights,
-                    batch,
-                    context,
+                    fields.get("weights"),
+                    fields.get("batch"),
+                    fields.get("context"),
+                    fields.containsKey("past") ? " after " + fields.get("past") : "",
                     threads,
                     median,
                     values[0],
                     values[reps - 1],
                     reps,
                     peakMebibytes());
+        }
+        if (profile != null) {
+            new ProfileTable(profile, threads).print(System.out, (String) fields.get("what"), json);
         }
     }
 

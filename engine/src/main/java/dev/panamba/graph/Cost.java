@@ -39,14 +39,14 @@ record Cost(double products, double functions, double bytes) {
             case ExpertLinear o -> experts(o, o.x(), o.y(), o.weight());
             case ExpertLinearGrad o -> experts(o, o.dy(), o.dx(), o.weight());
             case ExpertWeightGrad o -> product(o, o.dy(), o.x());
-            case Convolution o -> functions(o, o.u(), 1);
+            case Convolution o -> new Cost(0, elements(o.u()), touched(o) + states(o.after(), o.before(), o.B()));
             case ConvolutionGrad o -> functions(o, o.du(), 2);
-            case Scan o -> functions(o, o.g(), o.b().columns() + 3);
+            case Scan o ->
+                new Cost(0, elements(o.g()) * (o.b().columns() + 3), touched(o) + states(o.after(), o.before(), o.B()));
             case ScanGrad o -> functions(o, o.dg(), 3 * (o.of().b().columns() + 3));
             // Every query may meet every key; a cache is read as far as it is filled, which is not known here.
-            case Attention o -> new Cost(2.0 * o.y().shape().elements() * keys(o), 0, 2.0 * o.y().bytes());
-            case AttentionGrad o ->
-                new Cost(6.0 * o.y().shape().elements() * o.y().rows() / o.B(), 0, 2.0 * o.y().bytes());
+            case Attention o -> new Cost(2 * elements(o.y()) * keys(o), 0, 2.0 * o.y().bytes());
+            case AttentionGrad o -> new Cost(6 * elements(o.y()) * o.y().rows() / o.B(), 0, 2.0 * o.y().bytes());
             case Route o -> functions(o, o.logits(), 1);
             case CrossEntropy o -> functions(o, o.logits(), 1);
             case CrossEntropyGrad o -> functions(o, o.logits(), 1);
@@ -60,28 +60,43 @@ record Cost(double products, double functions, double bytes) {
     }
 
     private static Cost functions(Op op, Value each, long several) {
-        return new Cost(0, (double) each.shape().elements() * several, touched(op));
+        return new Cost(0, elements(each) * several, touched(op));
     }
 
     /** Of two matrices with the same number of rows. */
     private static Cost product(Op op, Value a, Value b) {
-        return new Cost((double) a.shape().elements() * b.columns(), 0, touched(op));
+        return new Cost(elements(a) * b.columns(), 0, touched(op));
     }
 
     /** Few tokens reach few experts, and only their weights are read. */
     private static Cost experts(Op op, Value a, Value b, Value weight) {
         var idle = 1 - Math.min(1, (double) a.rows() / weight.shape().dim(0));
-        return new Cost((double) a.shape().elements() * b.columns(), 0, touched(op) - idle * weight.bytes());
+        return new Cost(elements(a) * b.columns(), 0, touched(op) - idle * weight.bytes());
     }
 
+    private static double elements(Value value) {
+        return value.shape().elements();
+    }
+
+    /** Of all slots those of the sessions. */
+    private static double states(Value after, Value before, long B) {
+        return (slot(after) + slot(before)) * B;
+    }
+
+    private static double slot(Value state) {
+        return state == null ? 0 : (double) state.bytes() / state.shape().dim(0);
+    }
+
+    /** Everything but states, of which an op touches the slots of its sessions only. */
     private static double touched(Op op) {
-        double bytes = 0;
         var uses = Uses.of(op);
-        for (var value : uses.reads()) {
-            bytes += value.bytes();
-        }
-        for (var value : uses.writes()) {
-            bytes += value.bytes();
+        return bytes(uses.reads()) + bytes(uses.writes());
+    }
+
+    private static double bytes(Iterable<Value> values) {
+        double bytes = 0;
+        for (var value : values) {
+            bytes += value.role() == Role.STATE ? 0 : value.bytes();
         }
         return bytes;
     }

@@ -63,6 +63,15 @@ public final class Snapshot {
     }
 
     /**
+     * What it takes.
+     *
+     * @return bytes of the states and the logits
+     */
+    public long byteSize() {
+        return bytes.byteSize();
+    }
+
+    /**
      * Tokens that the session had read.
      *
      * @return a count

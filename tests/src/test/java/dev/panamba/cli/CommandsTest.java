@@ -465,6 +465,84 @@ class CommandsTest {
     }
 
     @Test
+    void benchMeasuresBehindWhatWasRead() {
+        var line = Line.run(
+                "bench",
+                "--preset",
+                "tiny-mamba",
+                "--what",
+                "decode",
+                "--past",
+                "3,70",
+                "--tokens",
+                4,
+                "--reps",
+                1,
+                "--json");
+        assertEquals(0, line.exit(), line.err());
+        var measured = line.json();
+        assertEquals(
+                List.of(3, 70),
+                measured.stream().map(m -> m.path("past").asInt()).toList());
+        assertEquals(
+                1,
+                measured.stream()
+                        .map(m -> m.path("state_bytes").asLong())
+                        .distinct()
+                        .count());
+        var cached = Line.run(
+                "bench",
+                "--preset",
+                "tiny-transformer",
+                "--what",
+                "decode",
+                "--past",
+                "3,70",
+                "--tokens",
+                4,
+                "--reps",
+                1,
+                "--json");
+        var bytes = cached.json().stream()
+                .mapToLong(m -> m.path("state_bytes").asLong())
+                .toArray();
+        assertTrue(bytes[1] > 10 * bytes[0], cached.out());
+    }
+
+    @Test
+    void aProfileSharesOutTheTimeOfItsOps() {
+        for (var what : new String[] {"train", "prefill"}) {
+            var line = Line.run(
+                    "bench",
+                    "--preset",
+                    "tiny-moe-mamba",
+                    "--what",
+                    what,
+                    "--batch",
+                    2,
+                    "--context",
+                    32,
+                    "--tokens",
+                    70,
+                    "--reps",
+                    2,
+                    "--profile",
+                    "--json");
+            assertEquals(0, line.exit(), line.err());
+            var ops = line.json().stream()
+                    .filter(op -> op.path("what").asString().equals(what + " op"))
+                    .toList();
+            assertEquals(
+                    1,
+                    ops.stream().mapToDouble(op -> op.path("share").asDouble()).sum(),
+                    1e-9);
+            var names = ops.stream().map(op -> op.path("op").asString()).toList();
+            assertTrue(names.contains("Scan mixer.A_log") && names.contains("Linear mixer.in_proj.weight"), line.out());
+            assertEquals(what.equals("train"), names.stream().anyMatch(name -> name.startsWith("AdamW")), line.out());
+        }
+    }
+
+    @Test
     void benchGivesAMedianOfEachThingItMeasures() {
         var measured = Line.run(
                 "bench", "--preset", "tiny-mamba", "--batch", 1, "--context", 16, "--tokens", 4, "--reps", 2, "--json");

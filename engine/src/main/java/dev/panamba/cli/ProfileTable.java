@@ -1,0 +1,118 @@
+package dev.panamba.cli;
+
+import dev.panamba.graph.Executable;
+import dev.panamba.graph.Graph;
+import dev.panamba.graph.Profile;
+import dev.panamba.graph.Team;
+import dev.panamba.graph.Value;
+import dev.panamba.memory.Placement;
+import dev.panamba.tensor.DType;
+import java.io.PrintStream;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * A profile beside what the machine can do. The roofline of an op is the time that its products would take at the rate of a
+ * large product, or its bytes at the rate at which memory adds two large vectors, whichever is longer; functions such as exp are
+ * not counted, so an op that is made of them shows how far it is from being free. What stays in the caches can be beyond it.
+ */
+final class ProfileTable {
+    private static final int PRODUCT = 2048;
+    private static final int VECTOR = 1 << 26;
+    private static final int TRIES = 5;
+
+    private final Profile profile;
+    private final double flopsPerSecond;
+    private final double bytesPerSecond;
+
+    /** Measures the machine. */
+    ProfileTable(Profile profile, int threads) {
+        this.profile = profile;
+        try (var team = new Team(threads)) {
+            flopsPerSecond = rate(
+                    team,
+                    graph -> graph.linear(
+                            graph.input("x", DType.F32, PRODUCT, PRODUCT),
+                            graph.input("w", DType.F32, PRODUCT, PRODUCT),
+                            null),
+                    Profile.Row::flops);
+            bytesPerSecond = rate(
+                    team,
+                    graph -> graph.add(graph.input("a", DType.F32, VECTOR), graph.input("b", DType.F32, VECTOR)),
+                    Profile.Row::bytes);
+        }
+    }
+
+    private interface Emitter {
+        Value emit(Graph graph);
+    }
+
+    private interface Work {
+        double of(Profile.Row row);
+    }
+
+    private static double rate(Team team, Emitter emitter, Work work) {
+        var graph = new Graph(DType.F32);
+        graph.output(emitter.emit(graph));
+        double best = 0;
+        try (var program = Executable.bind(graph.program(), DType.F32, team, Map.of(), Placement.PACKED)) {
+            program.run();
+            for (int i = 0; i < TRIES; i++) {
+                var once = new Profile();
+                team.measure(once);
+                program.run();
+                var row = once.rows().getFirst();
+                best = Math.max(best, work.of(row) / row.seconds());
+            }
+        }
+        return best;
+    }
+
+    void print(PrintStream out, String what, boolean json) {
+        double all = 0;
+        for (var row : profile.rows()) {
+            all += row.seconds();
+        }
+        if (!json) {
+            out.printf(
+                    "  %-36s %8s %10s %7s %9s %7s %9s   (100 %% is %,.0f GFLOP/s or %,.1f GB/s)%n",
+                    "op",
+                    "calls",
+                    "ms",
+                    "share",
+                    "GFLOP/s",
+                    "GB/s",
+                    "roofline",
+                    flopsPerSecond / 1e9,
+                    bytesPerSecond / 1e9);
+        }
+        for (var row : profile.rows()) {
+            var share = row.seconds() / all;
+            var flops = row.flops() / row.seconds();
+            var bytes = row.bytes() / row.seconds();
+            var roofline = Math.max(flops / flopsPerSecond, bytes / bytesPerSecond);
+            if (json) {
+                var fields = new LinkedHashMap<String, Object>();
+                fields.put("what", what + " op");
+                fields.put("op", row.op());
+                fields.put("calls", row.calls());
+                fields.put("seconds", row.seconds());
+                fields.put("share", share);
+                fields.put("flops_per_second", flops);
+                fields.put("bytes_per_second", bytes);
+                fields.put("roofline", roofline);
+                Json.print(out, fields);
+            } else {
+                out.printf(
+                        "  %-36s %8d %10.2f %5.1f %% %9.1f %7.1f %7.0f %%%n",
+                        row.op(),
+                        row.calls(),
+                        row.seconds() * 1e3,
+                        share * 100,
+                        flops / 1e9,
+                        bytes / 1e9,
+                        roofline * 100);
+            }
+        }
+    }
+}
