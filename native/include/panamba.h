@@ -44,13 +44,16 @@ typedef PB_REAL real;
 
 #define PB_AS_REAL 0                  /* formats of weights, see quantise.h: as computed with, */
 #define PB_BF16 1                  /* the upper half of a float, */
-#define PB_INT8 2                  /* a byte, and a scale for each group of a row, */
-#define PB_INT4 3                  /* half a byte, and a scale for each group of a row */
-#define PB_GROUP 32                /* weights of a row that share a scale */
+#define PB_INT8 2                  /* tiles: a byte, and a scale for each group of a row, */
+#define PB_INT4 3                  /* tiles: half a byte, and a scale for each group of a row */
+#define PB_INT8_ZERO 128              /* the byte that stands for 0 */
+#define PB_INT4_ZERO 8
+#define PB_GROUP 32                /* weights of a row, and numbers of a token, that share a scale */
+#define PB_TILE 16                 /* rows of a matrix of int8 or int4 whose groups stand together */
 
 PB_API extern const int pb_abi_version;
 PB_API extern const int pb_real_bytes;   /* 4 or 8 */
-PB_API const char *pb_level(void);       /* "x86-64-v2", "x86-64-v3", "x86-64-v4" or "generic": chosen by cpuid when the library is
+PB_API const char *pb_level(void);       /* "x86-64-v2", "x86-64-v3", "x86-64-v4", "x86-64-v4+vnni" or "generic": chosen by cpuid when the library is
                                             loaded; the environment variable PANAMBA_CPU_LEVEL (v2, v3, v4) may only lower it */
 
 /* ---- embedding.c ---- x[t] = table[token[t]] (+ position[past[b] + t mod L]) */
@@ -177,6 +180,14 @@ PB_API int pb_conv_backward(const struct pb_conv_backward_args *args, int64_t be
  *   h_t = exp(delta_t A) h_{t-1} + delta_t B_t u_t;   y_t = sum_n C_t[n] h_t[n] + skip u_t;   g_t = y_t silu(z_t)
  * States are [N, E]: the channels of one state index are neighbours, so a vector is PB_LANES channels of one n. */
 
+/* range: ceil(E / PB_BLOCK) blocks. A as forward wants it, for weights that do not change */
+struct pb_scan_a_args {
+    real *a;                 /* [blocks, N in whole PB_LANES, PB_BLOCK] */
+    const real *a_log;       /* [E, N] */
+    int64_t E, N;
+};
+PB_API int pb_scan_a(const struct pb_scan_a_args *args, int64_t begin, int64_t end);
+
 /* range: B * ceil(E / PB_BLOCK) items, item = b * blocks + block */
 struct pb_scan_forward_args {
     real *g;                 /* [B*L, E] */
@@ -186,6 +197,7 @@ struct pb_scan_forward_args {
     const real *z;           /* [B*L, E], z_stride */
     const real *b, *c;       /* [B*L, N], bc_stride */
     const real *a_log;       /* [E, N] */
+    const real *a;           /* what pb_scan_a made of it, or NULL */
     const real *skip;        /* [E], D in the paper */
     const real *dt_bias;     /* [E] */
     const real *before;      /* [slots, N, E] or NULL for zeros */
@@ -410,7 +422,7 @@ PB_API int pb_column_sum(const struct pb_column_sum_args *args, int64_t begin, i
 struct pb_matvec_args {
     real *y;                 /* [T, O], y_stride */
     const real *x;           /* [T, I], x_stride */
-    const void *weight;      /* [O, I], or [X, O, I] where offset is given, in a format */
+    const void *weight;      /* [O, I], or [X, O, I] where offset is given, PB_AS_REAL or PB_BF16 */
     const real *bias;        /* [O] or NULL */
     const int32_t *offset;   /* [X + 1] first row of each expert, or NULL where all rows have the same matrix */
     int64_t y_stride, x_stride;
@@ -419,21 +431,52 @@ struct pb_matvec_args {
 };
 PB_API int pb_matvec(const struct pb_matvec_args *args, int64_t begin, int64_t end);
 
-/* ---- quantise.c ---- weights from and to the formats */
+/* ---- product.c ---- y[t] = W[expert of t] x[t] (+ bias) in whole numbers, any number of tokens */
 
-/* range: rows. format is not PB_AS_REAL. */
+/* range: blocks of PB_TILE output columns */
+struct pb_product_args {
+    real *y;                             /* [T, O], y_stride */
+    const struct pb_token_group *x;      /* [T, ceil(I / PB_GROUP)] */
+    const void *weight;                  /* [O, I], or [X, O, I] where offset is given, PB_INT8 or PB_INT4 */
+    const real *bias;                    /* [O] or NULL */
+    const int32_t *offset;               /* [X + 1] first row of each expert, or NULL where all rows have the same matrix */
+    int64_t y_stride;
+    int64_t T, O, I, X;
+    int64_t format;
+};
+PB_API int pb_product(const struct pb_product_args *args, int64_t begin, int64_t end);
+
+/* ---- quantise.c ---- numbers from and to the formats */
+
+/* range: blocks of PB_TILE rows of all matrices. format is not PB_AS_REAL. */
 struct pb_quantise_args {
-    void *weight;            /* [rows, I] in the format */
-    const real *w;           /* [rows, I] */
-    int64_t I, format;
+    void *weight;            /* [X, O, I] in the format */
+    const real *w;           /* [X, O, I] */
+    int64_t O, I, format;
 };
 PB_API int pb_quantise(const struct pb_quantise_args *args, int64_t begin, int64_t end);
 
-/* range: rows of weight; the first of them goes to the first of w. format is not PB_AS_REAL. */
+/* A group of a token: scale * q, and what the sum of its products with weights of one format starts with: -zero * sum of q */
+struct pb_token_group {
+    int8_t q[PB_GROUP];
+    float scale;
+    int32_t start;
+};
+
+/* range: tokens */
+struct pb_quantise_tokens_args {
+    struct pb_token_group *groups;       /* [T, ceil(I / PB_GROUP)] */
+    const real *x;                       /* [T, I], x_stride */
+    int64_t x_stride, I;
+    int32_t zero;                        /* of the weights' format */
+};
+PB_API int pb_quantise_tokens(const struct pb_quantise_tokens_args *args, int64_t begin, int64_t end);
+
+/* range: rows of weight; the first of them goes to the first of w */
 struct pb_dequantise_args {
     real *w;                 /* [end - begin, I] */
-    const void *weight;      /* [rows, I] in the format */
-    int64_t I, format;
+    const void *weight;      /* [rows, I] PB_BF16 */
+    int64_t I;
 };
 PB_API int pb_dequantise(const struct pb_dequantise_args *args, int64_t begin, int64_t end);
 

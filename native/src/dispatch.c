@@ -17,6 +17,7 @@
     X(rms_norm_backward_weights, level) \
     X(conv_forward, level) \
     X(conv_backward, level) \
+    X(scan_a, level) \
     X(scan_forward, level) \
     X(scan_backward, level) \
     X(scan_backward_tokens, level) \
@@ -39,7 +40,9 @@
     X(column_sum, level) \
     X(matvec, level) \
     X(quantise, level) \
+    X(quantise_tokens, level) \
     X(dequantise, level) \
+    X(product, level) \
     X(cross_entropy_forward, level) \
     X(cross_entropy_backward, level) \
     X(mean, level) \
@@ -68,6 +71,13 @@ LEVEL(v2, "x86-64-v2")
 LEVEL(v3, "x86-64-v3")
 LEVEL(v4, "x86-64-v4")
 
+/* The same but for the products that have an instruction of their own: .product is given twice, and the last counts. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Woverride-init"
+int pb_product_v4_vnni(const struct pb_product_args *, int64_t, int64_t);
+static const struct kernels v4_vnni = {KERNELS(ENTRY, v4).label = "x86-64-v4+vnni", .product = pb_product_v4_vnni};
+#pragma GCC diagnostic pop
+
 /* gcc's names of the levels include what the operating system must save and restore. */
 __attribute__((constructor)) static void choose(void)
 {
@@ -79,6 +89,8 @@ __attribute__((constructor)) static void choose(void)
     chosen = &v3;
     if (strcmp(most, "v3") == 0 || !__builtin_cpu_supports("x86-64-v4")) return;
     chosen = &v4;
+    if (strcmp(most, "v4") == 0 || !__builtin_cpu_supports("avx512vnni")) return;
+    chosen = &v4_vnni;
 }
 
 #else

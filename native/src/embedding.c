@@ -10,7 +10,7 @@ PB_KERNEL(embedding_forward)
         const int64_t token = args->token[t];
         if (token < 0 || token >= args->V) return PB_TOKEN_OUT_OF_RANGE;
         real *x = args->x + t * D;
-        expand_row(x, (const uint8_t *)args->table + token * row_bytes(D, args->format), D, args->format);
+        expand_row(x, args->table, token, D, args->format);
         if (args->position == NULL) continue;
         const int64_t place = (args->past ? args->past[t / L] : 0) + t % L;
         if (place < 0 || place >= args->P) return PB_CONTEXT_FULL;

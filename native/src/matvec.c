@@ -7,33 +7,27 @@
 #include "quantise.h"
 
 enum {
+    VECTORS = PB_GROUP / VL,                             /* of a step along a row */
     ROWS = 4, TOKENS = PB_VECTOR_BYTES == 64 ? 4 : 2,    /* of a tile: what its sums take of the registers */
     AHEAD = 8192,                                        /* bytes, at least, between what is multiplied and what is sent for */
 };
 
-/* The group of weights at element i: what it adds to the sums. rows, tokens, the format, and whether the group is whole are
- * known to the compiler. `ahead` is the way in bytes to the weights that are wanted next. */
+/* PB_GROUP weights at element i, or `rest` of them: what they add to the sums. rows, tokens, the format, and whether the group is
+ * whole are known to the compiler. `ahead` is the way in bytes to the weights that are wanted next. */
 PB_INLINE void add_group(vec sums[ROWS * TOKENS], const uint8_t *weight, int64_t bytes, const real *restrict x, int64_t x_stride, int64_t i, int64_t rest,
                          int64_t ahead, const int format, const int rows, const int tokens, const int whole)
 {
     const int64_t left = whole ? PB_GROUP : rest;
     PB_UNROLL
     for (int r = 0; r < rows; r++) {
-        const uint8_t *row = weight + r * bytes;
-        vec w[VECTORS];
-        unpack(w, row, i / PB_GROUP, left, format);
-        for (int64_t b = 0; b < row_bytes(PB_GROUP, format); b += 64)
-            __builtin_prefetch(row + row_bytes(PB_GROUP, format) * (i / PB_GROUP) + b + ahead);
+        const uint8_t *row = weight + r * bytes + row_bytes(i, format);
+        for (int64_t b = 0; b < row_bytes(PB_GROUP, format); b += 64) __builtin_prefetch(row + b + ahead);
         PB_UNROLL
-        for (int j = 0; j < tokens; j++) {
-            vec sum = vset(0);
+        for (int v = 0; v < VECTORS; v++) {
+            const vec w = format == PB_BF16 ? vload_bf16_part((const uint16_t *)(const void *)row + v * VL, left - v * VL)
+                                            : vload_part((const real *)(const void *)row + v * VL, left - v * VL);
             PB_UNROLL
-            for (int v = 0; v < VECTORS; v++) {
-                const vec xs = vload_part(x + j * x_stride + i + v * VL, left - v * VL);
-                if (format == PB_AS_REAL || format == PB_BF16) sums[r * tokens + j] += w[v] * xs;
-                else sum += w[v] * xs;
-            }
-            if (format == PB_INT8 || format == PB_INT4) sums[r * tokens + j] += group_scale(row, i / PB_GROUP, format) * sum;
+            for (int j = 0; j < tokens; j++) sums[r * tokens + j] += w * vload_part(x + j * x_stride + i + v * VL, left - v * VL);
         }
     }
 }
@@ -105,8 +99,6 @@ PB_KERNEL(matvec)
     switch (args->format) {
     case PB_AS_REAL: all_tokens(args, begin, end, PB_AS_REAL); break;
     case PB_BF16: all_tokens(args, begin, end, PB_BF16); break;
-    case PB_INT8: all_tokens(args, begin, end, PB_INT8); break;
-    case PB_INT4: all_tokens(args, begin, end, PB_INT4); break;
     default: return PB_SIZE_UNSUPPORTED;
     }
     return PB_OK;

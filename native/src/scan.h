@@ -11,11 +11,7 @@ typedef real row[PB_BLOCK];
 _Static_assert(PB_BLOCK % VL == 0 && 2 * SLAB % VL == 0, "blocks and rows of dB | dC are whole vectors");
 
 /* Rows for N states: what is beyond the last one fits in. Arrays of them are as long as N needs, for callers of small stacks. */
-PB_INLINE int64_t rows_of(int64_t N)
-{
-    const int64_t unit = SLAB > (int)VL ? SLAB : VL;
-    return ceil_div(N, unit) * unit;
-}
+PB_INLINE int64_t rows_of(int64_t N) { return ceil_div(N, PB_LANES) * PB_LANES; }
 
 /* ---- exp(delta A), the bulk of the work ----
  * In single precision A is kept in units of ln 2: 2^(delta A) needs no other reduction than taking the whole part off. Where
@@ -75,20 +71,7 @@ static void load_slab(real slab[PB_CHUNK][SLAB], const real *b, int64_t bc_strid
         for (int64_t n = 0; n < SLAB; n++) slab[t][n] = n < states ? b[t * bc_stride + n] : 0;
 }
 
-/* The same where they stand, unless there are states beyond N */
-static const real *slab_rows(real slab[PB_CHUNK][SLAB], const real *b, int64_t bc_stride, int64_t tokens, int64_t states)
-{
-    if (states >= SLAB) return b;
-    load_slab(slab, b, bc_stride, tokens, states);
-    return slab[0];
-}
-
-/* States in memory, [N, E], from and to rows */
-static void load_rows(row *rows, const real *memory, int64_t E, int64_t width, int64_t N)
-{
-    for (int64_t n = 0; n < N; n++) memcpy(rows[n], memory + n * E, (size_t)width * sizeof(real));
-}
-
+/* States in memory, [N, E], from rows */
 static void store_rows(real *memory, const row *rows, int64_t E, int64_t width, int64_t N)
 {
     for (int64_t n = 0; n < N; n++) memcpy(memory + n * E, rows[n], (size_t)width * sizeof(real));

@@ -192,7 +192,7 @@ public final class Executable implements AutoCloseable, Team.Work {
             }
             if (profile != null) {
                 var now = System.nanoTime();
-                profile.add(ops[i], now - before);
+                profile.add(ops[i], now - before, i == 0 || ops[i - 1] != ops[i]);
                 before = now;
             }
         }

@@ -5,6 +5,7 @@ import dev.panamba.graph.ForwardOp.*;
 import dev.panamba.graph.Step.ExpertRows;
 import dev.panamba.graph.Step.Matrix;
 import dev.panamba.graph.Step.Panels;
+import dev.panamba.tensor.DType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -137,10 +138,13 @@ final class ForwardLowering {
                 var X = o.weight().shape().dim(0);
                 var O = o.y().columns();
                 var I = o.x().columns();
+                if (o.weight().type().isGrouped()) {
+                    yield product(o.y(), o.x(), o.weight(), null, o.offset());
+                }
                 if (o.x().rows() <= FEW_TOKENS) {
                     yield matvec(o.y(), o.x(), o.weight(), null, o.offset());
                 }
-                if (Lowering.isNarrow(o.weight())) {
+                if (o.weight().type() == DType.BF16) {
                     yield List.of(panels(o.y(), o.x(), o.weight(), X, to.segment(o.offset()), false));
                 }
                 yield List.of(new ExpertRows(
@@ -198,6 +202,9 @@ final class ForwardLowering {
     }
 
     private List<Step> linear(Linear o) {
+        if (o.weight().type().isGrouped()) {
+            return product(o.y(), o.x(), o.weight(), o.bias(), null);
+        }
         if (o.x().rows() <= FEW_TOKENS) {
             return matvec(o.y(), o.x(), o.weight(), o.bias(), null);
         }
@@ -209,7 +216,7 @@ final class ForwardLowering {
             pb_broadcast_args.F(a, o.y().columns());
             steps.addAll(to.kernel("pb_broadcast", a, o.y().rows()));
         }
-        if (Lowering.isNarrow(o.weight())) {
+        if (o.weight().type() == DType.BF16) {
             steps.add(panels(o.y(), o.x(), o.weight(), 1, null, o.bias() != null));
             return steps;
         }
@@ -232,7 +239,6 @@ final class ForwardLowering {
                     pb_dequantise_args.w(a, panel);
                     pb_dequantise_args.weight(a, read(weight));
                     pb_dequantise_args.I(a, x.columns());
-                    pb_dequantise_args.format(a, Lowering.format(weight));
                     return MemorySegment.ofAddress(a.address());
                 })
                 .toArray(MemorySegment[]::new);
@@ -250,6 +256,32 @@ final class ForwardLowering {
                 x.rows(),
                 y.columns(),
                 x.columns());
+    }
+
+    private List<Step> product(Value y, Value x, Value weight, Value bias, Value offset) {
+        var groups = to.groups(x.rows() * Math.ceilDiv(x.columns(), panamba_h.PB_GROUP()) * pb_token_group.sizeof());
+        var q = pb_quantise_tokens_args.allocate(arena);
+        pb_quantise_tokens_args.groups(q, groups);
+        pb_quantise_tokens_args.x(q, read(x));
+        pb_quantise_tokens_args.x_stride(q, x.stride());
+        pb_quantise_tokens_args.I(q, x.columns());
+        pb_quantise_tokens_args.zero(
+                q, weight.type() == DType.INT8 ? panamba_h.PB_INT8_ZERO() : panamba_h.PB_INT4_ZERO());
+        var a = pb_product_args.allocate(arena);
+        pb_product_args.y(a, write(y));
+        pb_product_args.x(a, groups);
+        pb_product_args.weight(a, read(weight));
+        pb_product_args.bias(a, read(bias));
+        pb_product_args.offset(a, read(offset));
+        pb_product_args.y_stride(a, y.stride());
+        pb_product_args.T(a, x.rows());
+        pb_product_args.O(a, y.columns());
+        pb_product_args.I(a, x.columns());
+        pb_product_args.X(a, weight.shape().dim(0));
+        pb_product_args.format(a, Lowering.format(weight));
+        var steps = new ArrayList<>(to.kernel("pb_quantise_tokens", q, x.rows()));
+        steps.addAll(to.kernel("pb_product", a, Math.ceilDiv(y.columns(), panamba_h.PB_TILE())));
+        return steps;
     }
 
     private List<Step> matvec(Value y, Value x, Value weight, Value bias, Value offset) {
@@ -280,6 +312,7 @@ final class ForwardLowering {
         pb_scan_forward_args.b(a, read(o.b()));
         pb_scan_forward_args.c(a, read(o.c()));
         pb_scan_forward_args.a_log(a, read(o.aLog()));
+        pb_scan_forward_args.a(a, prepared(o));
         pb_scan_forward_args.skip(a, read(o.skip()));
         pb_scan_forward_args.dt_bias(a, read(o.dtBias()));
         pb_scan_forward_args.before(a, read(o.before()));
@@ -291,6 +324,24 @@ final class ForwardLowering {
         pb_scan_forward_args.E(a, o.u().columns());
         pb_scan_forward_args.N(a, o.b().columns());
         return to.kernel("pb_scan_forward", a, o.B() * Math.ceilDiv(o.u().columns(), Shapes.BLOCK));
+    }
+
+    /** Weights that stay as they are: what the scan needs of them is computed once, now. */
+    private MemorySegment prepared(Scan o) {
+        if (!to.segment(o.aLog().root()).isReadOnly()) {
+            return MemorySegment.NULL;
+        }
+        long E = o.u().columns();
+        long N = o.b().columns();
+        long blocks = Math.ceilDiv(E, Shapes.BLOCK);
+        var rows = to.reals(blocks * Math.ceilDiv(N, Shapes.LANES) * Shapes.LANES * Shapes.BLOCK);
+        var a = pb_scan_a_args.allocate(arena);
+        pb_scan_a_args.a(a, rows);
+        pb_scan_a_args.a_log(a, read(o.aLog()));
+        pb_scan_a_args.E(a, E);
+        pb_scan_a_args.N(a, N);
+        to.kernel("pb_scan_a", a, blocks).forEach(step -> step.run(0, 1));
+        return rows;
     }
 
     private List<Step> route(Route o) {

@@ -23,6 +23,7 @@ final class Lowering {
     private final boolean f64;
     private final int workers;
     private List<MemorySegment> panels = List.of();
+    private MemorySegment groups = MemorySegment.NULL;
 
     Lowering(Arena arena, Memory memory, DType real, int workers) {
         this.arena = arena;
@@ -53,9 +54,11 @@ final class Lowering {
                 var a = pb_quantise_args.allocate(arena);
                 pb_quantise_args.weight(a, write(o.weight()));
                 pb_quantise_args.w(a, read(o.w()));
+                var O = o.w().shape().dim(o.w().shape().rank() - 2);
+                pb_quantise_args.O(a, O);
                 pb_quantise_args.I(a, o.w().columns());
                 pb_quantise_args.format(a, format(o.weight()));
-                yield kernel("pb_quantise", a, o.w().rows());
+                yield kernel("pb_quantise", a, o.w().rows() / O * Math.ceilDiv(O, panamba_h.PB_TILE()));
             }
             case AdamW o -> {
                 var a = pb_adamw_args.allocate(arena);
@@ -85,18 +88,24 @@ final class Lowering {
         };
     }
 
-    /** Whether a weight has to be expanded before OpenBLAS can read it. */
-    static boolean isNarrow(Value weight) {
-        return format(weight) != panamba_h.PB_AS_REAL();
+    /** Room for numbers as they are computed with. */
+    MemorySegment reals(long count) {
+        return arena.allocate(count * (f64 ? Double.BYTES : Float.BYTES), 64);
+    }
+
+    /** Room for a token's groups; steps run one after the other and share it. */
+    MemorySegment groups(long bytes) {
+        if (groups.byteSize() < bytes) {
+            groups = arena.allocate(bytes, 64);
+        }
+        return groups;
     }
 
     /** Room for some rows of a weight, one for each worker; steps run one after the other and share it. */
     List<MemorySegment> panels(long elements) {
         var bytes = elements * (f64 ? Double.BYTES : Float.BYTES);
         if (panels.isEmpty() || panels.getFirst().byteSize() < bytes) {
-            panels = IntStream.range(0, workers)
-                    .mapToObj(_ -> arena.allocate(bytes, 64))
-                    .toList();
+            panels = IntStream.range(0, workers).mapToObj(_ -> reals(elements)).toList();
         }
         return panels;
     }

@@ -29,9 +29,10 @@ public final class Profile {
      */
     public record Row(String op, long calls, double seconds, double flops, double bytes) {}
 
-    void add(Op op, long spent) {
+    /** An op's steps follow each other; the first one counts as a call. */
+    void add(Op op, long spent, boolean isFirst) {
         nanoseconds.computeIfAbsent(op, _ -> new long[1])[0] += spent;
-        calls.computeIfAbsent(op, _ -> new long[1])[0]++;
+        calls.computeIfAbsent(op, _ -> new long[1])[0] += isFirst ? 1 : 0;
     }
 
     /** Forgets what was measured. */

@@ -75,6 +75,18 @@ public final class Store implements AutoCloseable {
     }
 
     /**
+     * The same values for who does not change them, nor lets others do so: what follows from them alone is then computed once, when
+     * a program is bound. Needs no close of its own.
+     *
+     * @return read-only values in the same memory
+     */
+    public Store asReadOnly() {
+        var readOnly = new LinkedHashMap<String, MemorySegment>();
+        segments.forEach((value, segment) -> readOnly.put(value, segment.asReadOnly()));
+        return new Store(name, slab, readOnly);
+    }
+
+    /**
      * The bytes of a value.
      *
      * @param value its name

@@ -84,9 +84,7 @@ public record Value(int id, String name, Shape shape, DType type, Role role, Val
      * @return a size in bytes
      */
     public long bytes() {
-        return type.isGrouped()
-                ? Math.multiplyExact(rows(), type.rowBytes(columns()))
-                : Math.multiplyExact(shape.elements(), type.bytes());
+        return type.isGrouped() ? type.stored(shape).elements() : Math.multiplyExact(shape.elements(), type.bytes());
     }
 
     @Override

@@ -129,7 +129,7 @@ final class SessionPool implements AutoCloseable {
     }
 
     private Executable bind(Graph graph) {
-        var stores = Map.of(Role.PARAMETER, weights.store(), Role.STATE, states);
+        var stores = Map.of(Role.PARAMETER, weights.store().asReadOnly(), Role.STATE, states);
         return Executable.bind(graph.program(), REAL, team, stores, Placement.PACKED);
     }
 

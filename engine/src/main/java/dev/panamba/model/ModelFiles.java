@@ -147,10 +147,10 @@ public final class ModelFiles {
     private static DType stored(Config config, WeightFiles files) {
         var embeddings = files.weights().get(EMBEDDINGS);
         for (var format : List.of(DType.INT8, DType.INT4)) {
-            var rows = Shape.of(config.V(), format.rowBytes(config.D()));
+            var tiles = format.stored(Shape.of(config.V(), config.D()));
             if (embeddings != null
                     && embeddings.entry().type() == DType.U8
-                    && embeddings.entry().shape().equals(rows)) {
+                    && embeddings.entry().shape().equals(tiles)) {
                 return format;
             }
         }

@@ -152,7 +152,7 @@ public final class Weights implements AutoCloseable {
     /**
      * The parameters as they go into a file: wide elements first, so that all are aligned in it, and in the order of the network.
      *
-     * @return tensors; of a type of groups the bytes of each row
+     * @return tensors; of a type of groups their bytes
      */
     public List<Tensor> tensors() {
         return parameters.stream()
@@ -168,11 +168,7 @@ public final class Weights implements AutoCloseable {
 
     /** The shape of a parameter in a file. */
     static Shape fileShape(Value parameter) {
-        var dims = parameter.shape().dims();
-        if (parameter.type().isGrouped()) {
-            dims[dims.length - 1] = parameter.type().rowBytes(parameter.columns());
-        }
-        return Shape.of(dims);
+        return parameter.type().stored(parameter.shape());
     }
 
     @Override

@@ -22,13 +22,15 @@ public enum DType {
     U8(1),
     /** One byte, 0 or 1. */
     BOOL(1),
-    /** Weights as a byte each, in groups of a row that share a scale; in files rows of U8. */
+    /** Weights as a byte each, in groups of a row that share a scale; in files tiles of U8. */
     INT8(0),
-    /** Weights as half a byte each, in groups of a row that share a scale; in files rows of U8. */
+    /** Weights as half a byte each, in groups of a row that share a scale; in files tiles of U8. */
     INT4(0);
 
-    /** Weights of a group. */
+    /** Weights of a row that share a scale. */
     private static final int GROUP = 32;
+    /** Rows whose groups stand together, see native/src/quantise.h. */
+    private static final int TILE = 16;
 
     private static final int SCALE_BYTES = 2;
 
@@ -52,17 +54,21 @@ public enum DType {
     }
 
     /**
-     * Size of a row.
+     * What stands in memory for matrices of this type.
      *
-     * @param columns elements of the row
-     * @return a size in bytes
+     * @param matrices [..., rows, columns]
+     * @return the same shape; for types of groups that of their bytes: [..., tiles of rows, bytes of a tile's rows]
      */
-    public long rowBytes(long columns) {
-        return switch (this) {
-            case INT8 -> Math.ceilDiv(columns, GROUP) * (SCALE_BYTES + GROUP);
-            case INT4 -> Math.ceilDiv(columns, GROUP) * (SCALE_BYTES + GROUP / 2);
-            default -> Math.multiplyExact(columns, bytes);
-        };
+    public Shape stored(Shape matrices) {
+        if (!isGrouped()) {
+            return matrices;
+        }
+        var dims = matrices.dims();
+        int last = dims.length - 1;
+        int groupBytes = SCALE_BYTES + (this == INT8 ? GROUP : GROUP / 2);
+        dims[last - 1] = Math.ceilDiv(dims[last - 1], TILE);
+        dims[last] = Math.multiplyExact(Math.ceilDiv(dims[last], GROUP), TILE * groupBytes);
+        return Shape.of(dims);
     }
 
     /**

@@ -296,6 +296,10 @@ class CommandsTest {
             pieces.append(decoder.append(b & 0xFF));
         }
         assertEquals(whole.out().stripTrailing(), pieces.toString().stripTrailing());
+        for (var prompt : new String[] {"-h is help", "--tokens", "-json", "\"quoted\""}) {
+            var asked = Line.run("generate", "--model", model, "--prompt=" + prompt, "--tokens", 0);
+            assertEquals(prompt + "\n", asked.out());
+        }
         var none = Line.run("generate", "--model", model, "--prompt", "a", "--tokens", 0);
         assertEquals(0, none.exit());
         assertEquals("a", none.out().strip());

@@ -74,6 +74,12 @@ class MistakesTest {
         all.add(mistake(2, "--lr", train("--lr fast")));
         all.add(mistake(2, "--tokens", "logits --model {model} --tokens 1,x --out {new}"));
         all.add(mistake(2, "--what", "bench --what sleep"));
+        all.add(mistake(2, "--past", "bench --past 3,x"));
+        all.add(mistake(2, "only once", "generate --model {model} --prompt a --tokens 3 --tokens 4"));
+        all.add(mistake(2, "takes no value", "generate --model {model} --prompt a --map=true"));
+        all.add(mistake(2, "-model", "generate -model {model} --prompt a"));
+        all.add(mistake(2, "--mod", "generate --mod {model} --prompt a"));
+        all.add(mistake(2, "extra", "generate --model {model} --prompt a extra"));
         all.add(mistake(2, "Missing required", "inspect"));
         // Files and directories.
         all.add(mistake(1, "does not exist", "train --preset tiny-mamba --data {missing} --out {new}"));
@@ -151,6 +157,7 @@ class MistakesTest {
         all.add(mistake(1, "context of 0", "eval --model {model} --data {text} --context 0"));
         all.add(mistake(1, "threads", "eval --model {model} --data {text} --threads 0"));
         all.add(mistake(1, "--reps", "bench --preset tiny-mamba --reps 0"));
+        all.add(mistake(1, "--past", "bench --preset tiny-mamba --past 0"));
         all.add(mistake(1, "There is no preset foo", "bench --preset foo"));
         all.add(mistake(1, "threads", "bench --preset tiny-mamba --threads 0"));
         return all;

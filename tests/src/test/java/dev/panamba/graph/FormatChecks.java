@@ -55,8 +55,8 @@ final class FormatChecks {
             bound.run();
             var values = values(bound.executable().at(weight), format, O, I);
             assertNear(bench.get(bench.graph().program().inputs().get(1)), values, format, I);
-            var expected =
-                    Reference.linear(bench.get(x), values, bias == null ? new double[O] : bench.get(bias), T, I, O);
+            var expected = Reference.linear(
+                    read(bench.get(x), format, I), values, bias == null ? new double[O] : bench.get(bias), T, I, O);
             Numbers.assertClose(
                     expected, bound.read(y), 1e-6 * Math.sqrt(I), 1, format + " " + T + ", " + I + ", " + O);
         }
@@ -91,9 +91,14 @@ final class FormatChecks {
         var y = graph.output(graph.scatter(graph.expertLinear(graph.gather(x, route), weight, route), route));
         try (var bound = bench.bind(team, Placement.POISON)) {
             bound.run();
-            var values = values(bound.executable().at(weight), format, X * O, I);
+            var values = new double[X * O * I];
+            var bytes = bound.executable().at(weight);
+            for (int e = 0; e < X; e++) {
+                var matrix = bytes.asSlice(bytes.byteSize() / X * e, bytes.byteSize() / X);
+                System.arraycopy(values(matrix, format, O, I), 0, values, e * O * I, O * I);
+            }
             var routing = new Reference.Routing(bench.get(logits), T, X, Math.max(1, T / 2), 0);
-            var expected = Reference.experts(bench.get(x), values, routing, T, I, O);
+            var expected = Reference.experts(read(bench.get(x), format, I), values, routing, T, I, O);
             Numbers.assertClose(expected, bound.read(y), 1e-6 * Math.sqrt(I), 1, format + " experts " + T + ", " + I);
         }
     }
@@ -134,26 +139,53 @@ final class FormatChecks {
         }
     }
 
-    /** What the bytes of rows stand for. */
+    /** What a product reads of tokens: beside weights of groups, theirs are 255 steps up to the largest of the group. */
+    private static double[] read(double[] x, DType format, int I) {
+        if (!format.isGrouped()) {
+            return x;
+        }
+        var read = new double[x.length];
+        for (int first = 0; first < x.length; first += I) {
+            for (int i = first; i < first + I; i += GROUP) {
+                int end = Math.min(i + GROUP, first + I);
+                float most = 0;
+                for (int j = i; j < end; j++) {
+                    most = Math.max(most, Math.abs((float) x[j]));
+                }
+                for (int j = i; j < end; j++) {
+                    read[j] = most == 0 ? 0 : Math.rint((float) x[j] * (127 / most)) * (most / 127);
+                }
+            }
+        }
+        return read;
+    }
+
+    /** What the bytes of a matrix stand for. */
     static double[] values(MemorySegment bytes, DType format, int rows, int I) {
         var values = new double[rows * I];
-        long rowBytes = format.rowBytes(I);
+        int tile = format == DType.INT8 ? 16 * 34 : 16 * 18;
         for (int i = 0; i < values.length; i++) {
-            long row = i / I * rowBytes;
+            int row = i / I;
             int column = i % I;
-            values[i] = switch (format) {
-                case BF16 -> bf16(bytes, row + 2L * column);
-                case INT8 -> {
-                    long group = row + column / GROUP * 34L;
-                    yield bf16(bytes, group + 32) * bytes.get(JAVA_BYTE, group + column % GROUP);
-                }
-                case INT4 -> {
-                    long group = row + column / GROUP * 18L;
-                    int pair = bytes.get(JAVA_BYTE, group + column % 16) & 0xFF;
-                    yield bf16(bytes, group + 16) * ((column % GROUP < 16 ? pair & 15 : pair >> 4) - 8);
-                }
-                default -> throw new IllegalArgumentException(format.name());
-            };
+            if (format == DType.BF16) {
+                values[i] = bf16(bytes, 2L * i);
+                continue;
+            }
+            long at = ((long) row / 16 * Math.ceilDiv(I, GROUP) + column / GROUP) * tile;
+            var scale = bf16(bytes, at + tile - 32 + row % 16 * 2);
+            column %= GROUP;
+            // Four columns of 16 rows, then the next four.
+            values[i] = scale
+                    * switch (format) {
+                        case INT8 ->
+                            (bytes.get(JAVA_BYTE, at + column / 4 * 64 + row % 16 * 4 + column % 4) & 0xFF) - 128;
+                        case INT4 -> {
+                            int half = column % 16;
+                            int pair = bytes.get(JAVA_BYTE, at + half / 4 * 64 + row % 16 * 4 + half % 4) & 0xFF;
+                            yield (column < 16 ? pair & 15 : pair >> 4) - 8;
+                        }
+                        default -> throw new IllegalArgumentException(format.name());
+                    };
         }
         return values;
     }

@@ -23,7 +23,7 @@ class KernelReferenceTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"v2", "v3"})
+    @ValueSource(strings = {"v2", "v3", "v4"})
     void kernelsOfLowerLevelsAgreeWithTheReference(String level) throws IOException, InterruptedException {
         var fork = Fork.run(Map.of("PANAMBA_CPU_LEVEL", level), KernelChecks.class);
         assertEquals("x86-64-" + level + "\ndone\n", fork.output());

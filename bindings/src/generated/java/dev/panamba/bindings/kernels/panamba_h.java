@@ -167,6 +167,24 @@ public class panamba_h extends panamba_h$shared {
     public static int PB_INT4() {
         return PB_INT4;
     }
+    private static final int PB_INT8_ZERO = (int)128L;
+    /**
+     * {@snippet lang=c :
+     * #define PB_INT8_ZERO 128
+     * }
+     */
+    public static int PB_INT8_ZERO() {
+        return PB_INT8_ZERO;
+    }
+    private static final int PB_INT4_ZERO = (int)8L;
+    /**
+     * {@snippet lang=c :
+     * #define PB_INT4_ZERO 8
+     * }
+     */
+    public static int PB_INT4_ZERO() {
+        return PB_INT4_ZERO;
+    }
     private static final int PB_GROUP = (int)32L;
     /**
      * {@snippet lang=c :
@@ -175,6 +193,15 @@ public class panamba_h extends panamba_h$shared {
      */
     public static int PB_GROUP() {
         return PB_GROUP;
+    }
+    private static final int PB_TILE = (int)16L;
+    /**
+     * {@snippet lang=c :
+     * #define PB_TILE 16
+     * }
+     */
+    public static int PB_TILE() {
+        return PB_TILE;
     }
 
     private static class pb_level {
@@ -846,6 +873,68 @@ public class panamba_h extends panamba_h$shared {
         try {
             if (TRACE_DOWNCALLS) {
                 traceDowncall("pb_conv_backward", args, begin, end);
+            }
+            return (int)mh$.invokeExact(args, begin, end);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class pb_scan_a {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            panamba_h.C_INT,
+            panamba_h.C_POINTER,
+            panamba_h.C_LONG,
+            panamba_h.C_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("pb_scan_a");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int pb_scan_a(const struct pb_scan_a_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static FunctionDescriptor pb_scan_a$descriptor() {
+        return pb_scan_a.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int pb_scan_a(const struct pb_scan_a_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static MethodHandle pb_scan_a$handle() {
+        return pb_scan_a.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int pb_scan_a(const struct pb_scan_a_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static MemorySegment pb_scan_a$address() {
+        return pb_scan_a.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int pb_scan_a(const struct pb_scan_a_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static int pb_scan_a(MemorySegment args, long begin, long end) {
+        var mh$ = pb_scan_a.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("pb_scan_a", args, begin, end);
             }
             return (int)mh$.invokeExact(args, begin, end);
         } catch (Error | RuntimeException ex) {
@@ -2157,6 +2246,68 @@ public class panamba_h extends panamba_h$shared {
         }
     }
 
+    private static class pb_product {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            panamba_h.C_INT,
+            panamba_h.C_POINTER,
+            panamba_h.C_LONG,
+            panamba_h.C_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("pb_product");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int pb_product(const struct pb_product_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static FunctionDescriptor pb_product$descriptor() {
+        return pb_product.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int pb_product(const struct pb_product_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static MethodHandle pb_product$handle() {
+        return pb_product.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int pb_product(const struct pb_product_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static MemorySegment pb_product$address() {
+        return pb_product.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int pb_product(const struct pb_product_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static int pb_product(MemorySegment args, long begin, long end) {
+        var mh$ = pb_product.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("pb_product", args, begin, end);
+            }
+            return (int)mh$.invokeExact(args, begin, end);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
     private static class pb_quantise {
         public static final FunctionDescriptor DESC = FunctionDescriptor.of(
             panamba_h.C_INT,
@@ -2210,6 +2361,68 @@ public class panamba_h extends panamba_h$shared {
         try {
             if (TRACE_DOWNCALLS) {
                 traceDowncall("pb_quantise", args, begin, end);
+            }
+            return (int)mh$.invokeExact(args, begin, end);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class pb_quantise_tokens {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            panamba_h.C_INT,
+            panamba_h.C_POINTER,
+            panamba_h.C_LONG,
+            panamba_h.C_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("pb_quantise_tokens");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int pb_quantise_tokens(const struct pb_quantise_tokens_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static FunctionDescriptor pb_quantise_tokens$descriptor() {
+        return pb_quantise_tokens.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int pb_quantise_tokens(const struct pb_quantise_tokens_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static MethodHandle pb_quantise_tokens$handle() {
+        return pb_quantise_tokens.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int pb_quantise_tokens(const struct pb_quantise_tokens_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static MemorySegment pb_quantise_tokens$address() {
+        return pb_quantise_tokens.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int pb_quantise_tokens(const struct pb_quantise_tokens_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static int pb_quantise_tokens(MemorySegment args, long begin, long end) {
+        var mh$ = pb_quantise_tokens.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("pb_quantise_tokens", args, begin, end);
             }
             return (int)mh$.invokeExact(args, begin, end);
         } catch (Error | RuntimeException ex) {

@@ -18,7 +18,6 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     real *w;
  *     const void *weight;
  *     int64_t I;
- *     int64_t format;
  * }
  * }
  */
@@ -31,8 +30,7 @@ public class pb_dequantise_args {
     private static final GroupLayout $LAYOUT = MemoryLayout.structLayout(
         panamba_h.C_POINTER.withName("w"),
         panamba_h.C_POINTER.withName("weight"),
-        panamba_h.C_LONG.withName("I"),
-        panamba_h.C_LONG.withName("format")
+        panamba_h.C_LONG.withName("I")
     ).withName("pb_dequantise_args");
 
     /**
@@ -172,50 +170,6 @@ public class pb_dequantise_args {
      */
     public static void I(MemorySegment struct, long fieldValue) {
         struct.set(I$LAYOUT, I$OFFSET, fieldValue);
-    }
-
-    private static final OfLong format$LAYOUT = (OfLong)$LAYOUT.select(groupElement("format"));
-
-    /**
-     * Layout for field:
-     * {@snippet lang=c :
-     * int64_t format
-     * }
-     */
-    public static final OfLong format$layout() {
-        return format$LAYOUT;
-    }
-
-    private static final long format$OFFSET = $LAYOUT.byteOffset(groupElement("format"));
-
-    /**
-     * Offset for field:
-     * {@snippet lang=c :
-     * int64_t format
-     * }
-     */
-    public static final long format$offset() {
-        return format$OFFSET;
-    }
-
-    /**
-     * Getter for field:
-     * {@snippet lang=c :
-     * int64_t format
-     * }
-     */
-    public static long format(MemorySegment struct) {
-        return struct.get(format$LAYOUT, format$OFFSET);
-    }
-
-    /**
-     * Setter for field:
-     * {@snippet lang=c :
-     * int64_t format
-     * }
-     */
-    public static void format(MemorySegment struct, long fieldValue) {
-        struct.set(format$LAYOUT, format$OFFSET, fieldValue);
     }
 
     /**

@@ -17,6 +17,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  * struct pb_quantise_args {
  *     void *weight;
  *     const real *w;
+ *     int64_t O;
  *     int64_t I;
  *     int64_t format;
  * }
@@ -31,6 +32,7 @@ public class pb_quantise_args {
     private static final GroupLayout $LAYOUT = MemoryLayout.structLayout(
         panamba_h.C_POINTER.withName("weight"),
         panamba_h.C_POINTER.withName("w"),
+        panamba_h.C_LONG.withName("O"),
         panamba_h.C_LONG.withName("I"),
         panamba_h.C_LONG.withName("format")
     ).withName("pb_quantise_args");
@@ -128,6 +130,50 @@ public class pb_quantise_args {
      */
     public static void w(MemorySegment struct, MemorySegment fieldValue) {
         struct.set(w$LAYOUT, w$OFFSET, fieldValue);
+    }
+
+    private static final OfLong O$LAYOUT = (OfLong)$LAYOUT.select(groupElement("O"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t O
+     * }
+     */
+    public static final OfLong O$layout() {
+        return O$LAYOUT;
+    }
+
+    private static final long O$OFFSET = $LAYOUT.byteOffset(groupElement("O"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t O
+     * }
+     */
+    public static final long O$offset() {
+        return O$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t O
+     * }
+     */
+    public static long O(MemorySegment struct) {
+        return struct.get(O$LAYOUT, O$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t O
+     * }
+     */
+    public static void O(MemorySegment struct, long fieldValue) {
+        struct.set(O$LAYOUT, O$OFFSET, fieldValue);
     }
 
     private static final OfLong I$LAYOUT = (OfLong)$LAYOUT.select(groupElement("I"));

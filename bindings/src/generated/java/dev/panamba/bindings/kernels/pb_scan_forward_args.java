@@ -24,6 +24,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     const real *b;
  *     const real *c;
  *     const real *a_log;
+ *     const real *a;
  *     const real *skip;
  *     const real *dt_bias;
  *     const real *before;
@@ -53,6 +54,7 @@ public class pb_scan_forward_args {
         panamba_h.C_POINTER.withName("b"),
         panamba_h.C_POINTER.withName("c"),
         panamba_h.C_POINTER.withName("a_log"),
+        panamba_h.C_POINTER.withName("a"),
         panamba_h.C_POINTER.withName("skip"),
         panamba_h.C_POINTER.withName("dt_bias"),
         panamba_h.C_POINTER.withName("before"),
@@ -466,6 +468,50 @@ public class pb_scan_forward_args {
      */
     public static void a_log(MemorySegment struct, MemorySegment fieldValue) {
         struct.set(a_log$LAYOUT, a_log$OFFSET, fieldValue);
+    }
+
+    private static final AddressLayout a$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("a"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * const real *a
+     * }
+     */
+    public static final AddressLayout a$layout() {
+        return a$LAYOUT;
+    }
+
+    private static final long a$OFFSET = $LAYOUT.byteOffset(groupElement("a"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * const real *a
+     * }
+     */
+    public static final long a$offset() {
+        return a$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * const real *a
+     * }
+     */
+    public static MemorySegment a(MemorySegment struct) {
+        return struct.get(a$LAYOUT, a$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * const real *a
+     * }
+     */
+    public static void a(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(a$LAYOUT, a$OFFSET, fieldValue);
     }
 
     private static final AddressLayout skip$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("skip"));
