@@ -10,6 +10,8 @@ import dev.panamba.tensor.DType;
 import java.io.PrintStream;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.function.Function;
+import java.util.function.ToDoubleFunction;
 
 /**
  * A profile beside what the machine can do. The roofline of an op is the time that its products would take at the rate of a
@@ -43,17 +45,9 @@ final class ProfileTable {
         }
     }
 
-    private interface Emitter {
-        Value emit(Graph graph);
-    }
-
-    private interface Work {
-        double of(Profile.Row row);
-    }
-
-    private static double rate(Team team, Emitter emitter, Work work) {
+    private static double rate(Team team, Function<Graph, Value> emit, ToDoubleFunction<Profile.Row> work) {
         var graph = new Graph(DType.F32);
-        graph.output(emitter.emit(graph));
+        graph.output(emit.apply(graph));
         double best = 0;
         try (var program = Executable.bind(graph.program(), DType.F32, team, Map.of(), Placement.PACKED)) {
             program.run();
@@ -62,7 +56,7 @@ final class ProfileTable {
                 team.measure(once);
                 program.run();
                 var row = once.rows().getFirst();
-                best = Math.max(best, work.of(row) / row.seconds());
+                best = Math.max(best, work.applyAsDouble(row) / row.seconds());
             }
         }
         return best;

@@ -19,7 +19,7 @@ public interface Sampler {
      * @return a sampler without randomness
      */
     static Sampler greedy() {
-        return new CopyingSampler.Greedy();
+        return new Drawing(0, 0, 1, 0);
     }
 
     /**
@@ -55,6 +55,6 @@ public interface Sampler {
         if (!(topP > 0 && topP <= 1)) {
             throw new IllegalArgumentException("--top-p is " + topP + " and must be above 0 and at most 1.");
         }
-        return temperature == 0 ? greedy() : new CopyingSampler.Drawing(temperature, topK, topP, seed);
+        return new Drawing(temperature, topK, topP, seed);
     }
 }
