@@ -1,5 +1,5 @@
 /* Products of tiles and tokens, both in whole numbers: y[t][o] = sum over groups of scale_w scale_x (sum of w x) (+ bias). The sum
- * of a group is exact, and groups are added in their order, so neither the level nor the cut of a range changes a bit.
+ * of a group is exact, the same at every level, and groups are added in their order, so the cut of a range does not change a bit.
  *
  * A lane is a row of the weights. Four columns of PB_TILE rows meet the same four numbers of a token; a byte of a weight has no
  * sign, and what that adds (its zero for each) is what a group's sum starts with.

@@ -1,4 +1,4 @@
-/* Weights from and to the formats of quantise.h. */
+/* Weights from and to the formats of quantise.h, and tokens for products with them. */
 #include "quantise.h"
 
 static uint16_t to_bf16(real x)              /* to the nearest, ties to even */

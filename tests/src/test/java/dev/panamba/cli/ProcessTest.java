@@ -30,9 +30,10 @@ class ProcessTest {
         text = Files.writeString(folder.resolve("text.txt"), "The quick brown fox.\n".repeat(300));
     }
 
-    /** A shell that sets something up and then becomes Java. */
+    /** A shell that sets something up and then becomes Java, which is to hear an interrupt though a job in the background hears none. */
     private Process start(String before, Object... arguments) throws IOException {
-        var words = new ArrayList<>(List.of("bash", "-c", before + "; exec \"$@\"", "bash"));
+        var words = new ArrayList<>(
+                List.of("bash", "-c", before + "; exec /usr/bin/env --default-signal=INT \"$@\"", "bash"));
         words.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         words.addAll(List.of(
                 "--enable-native-access=ALL-UNNAMED",
