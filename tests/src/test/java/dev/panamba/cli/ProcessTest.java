@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -23,6 +24,7 @@ class ProcessTest {
     @TempDir
     private Path folder;
 
+    private final List<Process> started = new ArrayList<>();
     private Path text;
 
     @BeforeEach
@@ -45,11 +47,18 @@ class ProcessTest {
                 System.getProperty("java.class.path"),
                 Main.class.getName()));
         Stream.of(arguments).forEach(argument -> words.add(argument.toString()));
-        return new ProcessBuilder(words)
+        var process = new ProcessBuilder(words)
                 .directory(folder.toFile())
                 .redirectErrorStream(true)
                 .redirectOutput(folder.resolve("output").toFile())
                 .start();
+        started.add(process);
+        return process;
+    }
+
+    @AfterEach
+    void leaveNothingRunning() {
+        started.forEach(Process::destroyForcibly);
     }
 
     private String output() throws IOException {
