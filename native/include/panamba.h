@@ -27,7 +27,7 @@ typedef PB_REAL real;
 
 #define PB_API __attribute__((visibility("default")))
 
-#define PB_ABI_VERSION 2
+#define PB_ABI_VERSION 3
 
 #define PB_OK 0
 #define PB_TOKEN_OUT_OF_RANGE 1    /* a token id is negative or not below V */
@@ -38,6 +38,7 @@ typedef PB_REAL real;
 #define PB_BLOCK 64                /* channels of one item of the scan's range */
 #define PB_CHUNK 16                /* tokens between two kept states of the scan */
 #define PB_NORM_BLOCK 65536        /* elements of one partial sum of pb_squared_norm */
+#define PB_GEMM_SCRATCH 163840     /* numbers of one share of pb_gemm */
 #define PB_MAX_STATE 256           /* N */
 #define PB_MAX_CONV 16             /* K */
 #define PB_MAX_HEAD 256            /* D / H */
@@ -53,8 +54,8 @@ typedef PB_REAL real;
 
 PB_API extern const int pb_abi_version;
 PB_API extern const int pb_real_bytes;   /* 4 or 8 */
-PB_API const char *pb_level(void);       /* "x86-64-v2", "x86-64-v3", "x86-64-v4", "x86-64-v4+vnni" or "generic": chosen by cpuid when the library is
-                                            loaded; the environment variable PANAMBA_CPU_LEVEL (v2, v3, v4) may only lower it */
+PB_API const char *pb_level(void);       /* "x86-64-v2", "x86-64-v3", "x86-64-v4", "x86-64-v4+vnni", "x86-64-v4+vnni+bf16" or "generic": chosen by cpuid when the library is
+                                            loaded; the environment variable PANAMBA_CPU_LEVEL (v2, v3, v4, vnni) may only lower it */
 
 /* ---- embedding.c ---- x[t] = table[token[t]] (+ position[past[b] + t mod L]) */
 
@@ -415,6 +416,24 @@ struct pb_column_sum_args {
     int64_t T, F;
 };
 PB_API int pb_column_sum(const struct pb_column_sum_args *args, int64_t begin, int64_t end);
+
+/* ---- gemm.c ---- c = a b, or c += a b; op(x) is x, or x as it lies transposed */
+
+/* range: shares, one for each thread; whatever their number, the result is the same. With offset the rows of a and c are cut and
+ * each part meets a matrix b of its own, or, for sums, k is cut (the rows of a and b) and each part has a matrix c of its own. */
+struct pb_gemm_args {
+    real *c;                 /* [m, n] or, for sums, [X, m, n], c_stride */
+    real *scratch;           /* [shares, PB_GEMM_SCRATCH] */
+    const real *a;           /* [m, k] or, transposed, [k, m], a_stride */
+    const void *b;           /* [k, n] or, transposed, [n, k], or X of them, b_stride; in PB_BF16 only transposed */
+    const int32_t *offset;   /* [X + 1] first row of each expert, or NULL */
+    int64_t c_stride, a_stride, b_stride;
+    int64_t m, n, k, X, shares;
+    int64_t trans_a, trans_b, accumulate, sums;
+    int64_t format;          /* of b: PB_AS_REAL or PB_BF16 */
+    int64_t bf16;            /* 1 to round what is multiplied to bf16; sums are kept in `real` */
+};
+PB_API int pb_gemm(const struct pb_gemm_args *args, int64_t begin, int64_t end);
 
 /* ---- matvec.c ---- y[t] = W[expert of t] x[t] (+ bias): few tokens, memory bound */
 

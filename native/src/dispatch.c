@@ -43,6 +43,7 @@
     X(quantise_tokens, level) \
     X(dequantise, level) \
     X(product, level) \
+    X(gemm, level) \
     X(cross_entropy_forward, level) \
     X(cross_entropy_backward, level) \
     X(mean, level) \
@@ -71,11 +72,13 @@ LEVEL(v2, "x86-64-v2")
 LEVEL(v3, "x86-64-v3")
 LEVEL(v4, "x86-64-v4")
 
-/* The same but for the products that have an instruction of their own: .product is given twice, and the last counts. */
+/* The same but for the products that have an instruction of their own: they are given twice, and the last counts. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init"
-int pb_product_v4_vnni(const struct pb_product_args *, int64_t, int64_t);
+DECLARE(product, v4_vnni)
+DECLARE(gemm, v4_bf16)
 static const struct kernels v4_vnni = {KERNELS(ENTRY, v4).label = "x86-64-v4+vnni", .product = pb_product_v4_vnni};
+static const struct kernels v4_bf16 = {KERNELS(ENTRY, v4).label = "x86-64-v4+vnni+bf16", .product = pb_product_v4_vnni, .gemm = pb_gemm_v4_bf16};
 #pragma GCC diagnostic pop
 
 /* gcc's names of the levels include what the operating system must save and restore. */
@@ -91,6 +94,8 @@ __attribute__((constructor)) static void choose(void)
     chosen = &v4;
     if (strcmp(most, "v4") == 0 || !__builtin_cpu_supports("avx512vnni")) return;
     chosen = &v4_vnni;
+    if (strcmp(most, "vnni") == 0 || !__builtin_cpu_supports("avx512bf16")) return;
+    chosen = &v4_bf16;
 }
 
 #else

@@ -23,7 +23,7 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * Brings OpenBLAS and the kernels into the process, once.
+ * Brings the kernels into the process, once, and OpenBLAS for the programs that compare with it.
  *
  * <p>A library travels as a resource and is loaded as a file, so it is copied to a cache, in a folder named by its SHA-256:
  * {@code $PANAMBA_CACHE}, else {@code $XDG_CACHE_HOME/panamba}, else {@code ~/.cache/panamba}; where that cannot be written, a
@@ -39,7 +39,6 @@ public final class Natives {
     private static final int SHA256_DIGITS = 64;
     private static final String KERNELS_FOLDER = "META-INF/native/" + PLATFORM + "/";
 
-    /** What is loaded, in that order: those that OpenBLAS needs, then itself. */
     private static List<Path> openBlas = List.of();
 
     private static Path kernels;
@@ -49,13 +48,10 @@ public final class Natives {
     /**
      * What runs in this process.
      *
-     * @param files the libraries, in the order they were loaded
-     * @param level the instruction set of the kernels
-     * @param core the CPU family OpenBLAS chose its kernels for
-     * @param config how OpenBLAS was built
-     * @param threads the threads of OpenBLAS's own pool
+     * @param file the library of the kernels
+     * @param level their instruction set
      */
-    public record Facts(List<Path> files, String level, String core, String config, int threads) {}
+    public record Facts(Path file, String level) {}
 
     /**
      * {@return what was loaded and what it chose}
@@ -63,20 +59,8 @@ public final class Natives {
      * @throws NativeException where a library cannot be loaded
      */
     public static Facts facts() {
-        load();
-        var files = new ArrayList<>(openBlas);
-        files.add(kernels);
-        return new Facts(files, Kernels.level(), OpenBlas.core(), OpenBlas.config(), OpenBlas.threads());
-    }
-
-    /**
-     * Loads all libraries.
-     *
-     * @throws NativeException where a library cannot be loaded; the message names the file, the reason and the fix
-     */
-    public static void load() {
-        loadOpenBlas();
         loadKernels();
+        return new Facts(kernels, Kernels.level());
     }
 
     /** Lets another thread do what the first use of memory and kernels waits for, while the caller reads files. */
@@ -97,14 +81,14 @@ public final class Natives {
 
     /**
      * Loads OpenBLAS unless it is loaded. Its face calls this itself; a program calls it first to meet a failure as the exception
-     * below and not as an error of class initialisation. A program that only generates text needs no large products, and is
-     * spared the time that 40 MB take.
+     * below and not as an error of class initialisation.
      *
-     * @throws NativeException as {@link #load()}
+     * @return its files, in the order they were loaded: those that it needs, then itself
+     * @throws NativeException where a library cannot be loaded; the message names the file, the reason and the fix
      */
-    public static synchronized void loadOpenBlas() {
+    public static synchronized List<Path> loadOpenBlas() {
         if (!openBlas.isEmpty()) {
-            return;
+            return openBlas;
         }
         var files = new ArrayList<Path>();
         for (var pin : pins(OPENBLAS_PINS)) {
@@ -113,9 +97,15 @@ public final class Natives {
         files.forEach(Natives::load);
         openBlas = List.copyOf(files);
         useOneThread();
+        return openBlas;
     }
 
-    static synchronized void loadKernels() {
+    /**
+     * Loads the kernels unless they are loaded, as their face does.
+     *
+     * @throws NativeException where they cannot be loaded; the message names the file, the reason and the fix
+     */
+    public static synchronized void loadKernels() {
         if (kernels == null) {
             var file = extractKernels(KERNELS);
             load(file);
@@ -267,8 +257,9 @@ public final class Natives {
     private static InputStream open(String resource) throws IOException {
         var url = Natives.class.getClassLoader().getResource(resource);
         if (url == null) {
-            throw new NativeException("The library " + resource
-                    + " is not on the class path: add the jar that holds it (panamba-native or Bytedeco's openblas).");
+            throw new NativeException(
+                    "The library " + resource
+                            + " is not on the class path: add the jar that holds it (panamba-native or, to compare with it, org.bytedeco:openblas).");
         }
         return url.openStream();
     }

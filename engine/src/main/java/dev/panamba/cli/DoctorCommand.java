@@ -26,20 +26,17 @@ final class DoctorCommand implements Command {
         fields.put("cores", runtime.availableProcessors());
         fields.put("heap_mib", runtime.maxMemory() >> 20);
         fields.put("kernels", facts.level());
-        fields.put("openblas", facts.config());
-        fields.put("openblas_core", facts.core());
-        fields.put("openblas_threads", facts.threads());
-        fields.put("files", facts.files().stream().map(Object::toString).toList());
+        fields.put("library", facts.file().toString());
         if (given.get(Shared.JSON)) {
             Json.print(System.out, fields);
             return 0;
         }
         print("Java", fields.get("java"));
         print("System", fields.get("os") + ", " + fields.get("cores") + " cores for this process");
-        print("Kernels", facts.level() + ", the best level of this processor; PANAMBA_CPU_LEVEL=v2|v3|v4 lowers it");
-        print("OpenBLAS", facts.config());
-        print("", "one thread in each caller: Panamba's own team splits the work (" + facts.threads() + " here)");
-        facts.files().forEach(file -> print("Loaded", file));
+        print(
+                "Kernels",
+                facts.level() + ", the best level of this processor; PANAMBA_CPU_LEVEL=v2|v3|v4|vnni lowers it");
+        print("Library", facts.file());
         return 0;
     }
 

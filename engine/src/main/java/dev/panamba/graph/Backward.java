@@ -119,10 +119,10 @@ public final class Backward {
                 if (o.bias() != null) {
                     graph.add(new BiasGrad(graph.gradient(o.bias()), dy));
                 }
-                graph.add(new LinearWeightGrad(graph.gradient(o.weight()), dy, o.x()));
+                graph.add(new LinearWeightGrad(graph.gradient(o.weight()), dy, o.x(), o.factors()));
                 if (needed(o.x())) {
                     var add = isWritten(o.x());
-                    graph.add(new LinearGrad(target(o.x()), dy, o.weight(), add));
+                    graph.add(new LinearGrad(target(o.x()), dy, o.weight(), o.factors(), add));
                 }
             }
             case Convolution o -> {
@@ -161,8 +161,9 @@ public final class Backward {
                         weights.getOrDefault(o.balance(), 0.0)));
             case Gather o -> graph.add(new GatherGrad(first(o.x()), given(o.grouped()), o.row()));
             case ExpertLinear o -> {
-                graph.add(new ExpertWeightGrad(graph.gradient(o.weight()), given(o.y()), o.x(), o.offset()));
-                graph.add(new ExpertLinearGrad(first(o.x()), given(o.y()), o.weight(), o.offset()));
+                graph.add(
+                        new ExpertWeightGrad(graph.gradient(o.weight()), given(o.y()), o.x(), o.offset(), o.factors()));
+                graph.add(new ExpertLinearGrad(first(o.x()), given(o.y()), o.weight(), o.offset(), o.factors()));
             }
             case Relu o -> graph.add(new ReluGrad(first(o.x()), given(o.y()), o.y(), o.offset()));
             case Scatter o ->

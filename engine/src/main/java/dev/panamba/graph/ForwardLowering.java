@@ -2,9 +2,7 @@ package dev.panamba.graph;
 
 import dev.panamba.bindings.kernels.*;
 import dev.panamba.graph.ForwardOp.*;
-import dev.panamba.graph.Step.ExpertRows;
-import dev.panamba.graph.Step.Matrix;
-import dev.panamba.graph.Step.Panels;
+import dev.panamba.graph.Products.Form;
 import dev.panamba.tensor.DType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -135,28 +133,13 @@ final class ForwardLowering {
                 yield to.kernel("pb_gather_forward", a, o.x().rows());
             }
             case ExpertLinear o -> {
-                var X = o.weight().shape().dim(0);
-                var O = o.y().columns();
-                var I = o.x().columns();
                 if (o.weight().type().isGrouped()) {
                     yield product(o.y(), o.x(), o.weight(), null, o.offset());
                 }
-                if (o.x().rows() <= FEW_TOKENS) {
+                if (isMatvec(o.x(), o.factors())) {
                     yield matvec(o.y(), o.x(), o.weight(), null, o.offset());
                 }
-                if (o.weight().type() == DType.BF16) {
-                    yield List.of(panels(o.y(), o.x(), o.weight(), X, to.segment(o.offset()), false));
-                }
-                yield List.of(new ExpertRows(
-                        to.product(false, true, false),
-                        to.readMatrix(o.x()),
-                        to.readMatrix(o.weight()),
-                        to.writeMatrix(o.y()),
-                        to.segment(o.offset()),
-                        X,
-                        O * I,
-                        O,
-                        I));
+                yield to.products().lower(Form.FORWARD, o.y(), o.x(), o.weight(), o.offset(), o.factors(), false);
             }
             case Relu o -> {
                 var a = pb_relu_forward_args.allocate(arena);
@@ -201,11 +184,15 @@ final class ForwardLowering {
         };
     }
 
+    private static boolean isMatvec(Value x, DType factors) {
+        return x.rows() <= FEW_TOKENS && factors == x.type();
+    }
+
     private List<Step> linear(Linear o) {
         if (o.weight().type().isGrouped()) {
             return product(o.y(), o.x(), o.weight(), o.bias(), null);
         }
-        if (o.x().rows() <= FEW_TOKENS) {
+        if (isMatvec(o.x(), o.factors())) {
             return matvec(o.y(), o.x(), o.weight(), o.bias(), null);
         }
         var steps = new ArrayList<Step>();
@@ -216,46 +203,8 @@ final class ForwardLowering {
             pb_broadcast_args.F(a, o.y().columns());
             steps.addAll(to.kernel("pb_broadcast", a, o.y().rows()));
         }
-        if (o.weight().type() == DType.BF16) {
-            steps.add(panels(o.y(), o.x(), o.weight(), 1, null, o.bias() != null));
-            return steps;
-        }
-        steps.add(to.gemm(
-                to.product(false, true, o.bias() != null),
-                o.x(),
-                o.weight(),
-                o.y(),
-                o.x().rows(),
-                o.y().columns(),
-                o.x().columns()));
+        steps.addAll(to.products().lower(Form.FORWARD, o.y(), o.x(), o.weight(), null, o.factors(), o.bias() != null));
         return steps;
-    }
-
-    private Step panels(Value y, Value x, Value weight, long experts, MemorySegment offset, boolean accumulate) {
-        var panels = to.panels(Panels.ROWS * x.columns());
-        var blocks = panels.stream()
-                .map(panel -> {
-                    var a = pb_dequantise_args.allocate(arena);
-                    pb_dequantise_args.w(a, panel);
-                    pb_dequantise_args.weight(a, read(weight));
-                    pb_dequantise_args.I(a, x.columns());
-                    return MemorySegment.ofAddress(a.address());
-                })
-                .toArray(MemorySegment[]::new);
-        return new Panels(
-                to.product(false, true, accumulate),
-                to.function("pb_dequantise"),
-                blocks,
-                panels.stream()
-                        .map(panel -> new Matrix(panel.address(), x.columns()))
-                        .toArray(Matrix[]::new),
-                to.readMatrix(x),
-                to.writeMatrix(y),
-                offset,
-                experts,
-                x.rows(),
-                y.columns(),
-                x.columns());
     }
 
     private List<Step> product(Value y, Value x, Value weight, Value bias, Value offset) {

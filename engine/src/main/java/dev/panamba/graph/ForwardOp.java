@@ -1,5 +1,7 @@
 package dev.panamba.graph;
 
+import dev.panamba.tensor.DType;
+
 /** The ops of a model's forward pass; each has a derivative in {@link Backward}. A component that may be null says so. */
 public sealed interface ForwardOp extends Op {
 
@@ -47,8 +49,9 @@ public sealed interface ForwardOp extends Op {
      * @param x [T, I], a window of columns is fine
      * @param weight [O, I]
      * @param bias [O] or null
+     * @param factors the type of x, or BF16: what is multiplied is rounded to it first, here and in the derivatives
      */
-    record Linear(Value y, Value x, Value weight, Value bias) implements ForwardOp {}
+    record Linear(Value y, Value x, Value weight, Value bias, DType factors) implements ForwardOp {}
 
     /**
      * Causal depthwise convolution, then SiLU.
@@ -186,8 +189,9 @@ public sealed interface ForwardOp extends Op {
      * @param x [T, I]
      * @param weight [X, O, I]
      * @param offset [X + 1] I32
+     * @param factors as in {@link Linear}
      */
-    record ExpertLinear(Value y, Value x, Value weight, Value offset) implements ForwardOp {}
+    record ExpertLinear(Value y, Value x, Value weight, Value offset, DType factors) implements ForwardOp {}
 
     /**
      * y = max(x, 0).

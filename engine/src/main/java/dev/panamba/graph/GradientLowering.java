@@ -2,8 +2,7 @@ package dev.panamba.graph;
 
 import dev.panamba.bindings.kernels.*;
 import dev.panamba.graph.GradientOp.*;
-import dev.panamba.graph.Step.ExpertOuter;
-import dev.panamba.graph.Step.ExpertRows;
+import dev.panamba.graph.Products.Form;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -77,23 +76,9 @@ final class GradientLowering {
                 yield to.kernel("pb_rms_norm_backward_weights", a, o.x().columns());
             }
             case LinearGrad o ->
-                List.of(to.gemm(
-                        to.product(false, false, o.accumulate()),
-                        o.dy(),
-                        o.weight(),
-                        o.dx(),
-                        o.dx().rows(),
-                        o.dx().columns(),
-                        o.dy().columns()));
+                to.products().lower(Form.BACKWARD, o.dx(), o.dy(), o.weight(), null, o.factors(), o.accumulate());
             case LinearWeightGrad o ->
-                List.of(to.gemm(
-                        to.product(true, false, true),
-                        o.dy(),
-                        o.x(),
-                        o.dweight(),
-                        o.dy().columns(),
-                        o.x().columns(),
-                        o.x().rows()));
+                to.products().lower(Form.WEIGHTS, o.dweight(), o.dy(), o.x(), null, o.factors(), true);
             case BiasGrad o -> {
                 var a = pb_column_sum_args.allocate(arena);
                 pb_column_sum_args.dbias(a, write(o.dbias()));
@@ -180,30 +165,10 @@ final class GradientLowering {
                 pb_gather_backward_args.D(a, o.dx().columns());
                 yield to.kernel("pb_gather_backward", a, o.dx().rows());
             }
-            case ExpertLinearGrad o -> {
-                var O = o.dy().columns();
-                var I = o.dx().columns();
-                yield List.of(new ExpertRows(
-                        to.product(false, false, false),
-                        to.readMatrix(o.dy()),
-                        new Step.Matrix(read(o.weight()).address(), I),
-                        to.writeMatrix(o.dx()),
-                        to.segment(o.offset()),
-                        o.weight().shape().dim(0),
-                        O * I,
-                        I,
-                        O));
-            }
+            case ExpertLinearGrad o ->
+                to.products().lower(Form.BACKWARD, o.dx(), o.dy(), o.weight(), o.offset(), o.factors(), false);
             case ExpertWeightGrad o ->
-                List.of(new ExpertOuter(
-                        to.product(true, false, true),
-                        to.readMatrix(o.dy()),
-                        to.readMatrix(o.x()),
-                        to.writeMatrix(o.dweight()),
-                        to.segment(o.offset()),
-                        o.dweight().shape().dim(0),
-                        o.dy().columns(),
-                        o.x().columns()));
+                to.products().lower(Form.WEIGHTS, o.dweight(), o.dy(), o.x(), o.offset(), o.factors(), true);
             case ReluGrad o -> {
                 var a = pb_relu_backward_args.allocate(arena);
                 pb_relu_backward_args.dx(a, write(o.dx()));

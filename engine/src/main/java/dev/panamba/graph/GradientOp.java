@@ -1,5 +1,7 @@
 package dev.panamba.graph;
 
+import dev.panamba.tensor.DType;
+
 /**
  * The derivatives. Gradients of parameters are added to; gradients of activations are assigned unless {@code accumulate} says
  * otherwise. Shapes are those of the forward op; d in front of a name is the loss's gradient with respect to it.
@@ -25,10 +27,10 @@ sealed interface GradientOp extends Op {
     record RmsNormWeightGrad(Value dweight, Value rstd, Value dy, Value x) implements GradientOp {}
 
     /** dx = dy weight. */
-    record LinearGrad(Value dx, Value dy, Value weight, boolean accumulate) implements GradientOp {}
+    record LinearGrad(Value dx, Value dy, Value weight, DType factors, boolean accumulate) implements GradientOp {}
 
     /** dweight += dy^T x. */
-    record LinearWeightGrad(Value dweight, Value dy, Value x) implements GradientOp {}
+    record LinearWeightGrad(Value dweight, Value dy, Value x, DType factors) implements GradientOp {}
 
     /** dbias += sum over rows of dy. */
     record BiasGrad(Value dbias, Value dy) implements GradientOp {}
@@ -84,10 +86,10 @@ sealed interface GradientOp extends Op {
     record GatherGrad(Value dx, Value dgrouped, Value row) implements GradientOp {}
 
     /** Every expert's dx = dy weight on its own rows. */
-    record ExpertLinearGrad(Value dx, Value dy, Value weight, Value offset) implements GradientOp {}
+    record ExpertLinearGrad(Value dx, Value dy, Value weight, Value offset, DType factors) implements GradientOp {}
 
     /** Every expert's dweight += dy^T x on its own rows. */
-    record ExpertWeightGrad(Value dweight, Value dy, Value x, Value offset) implements GradientOp {}
+    record ExpertWeightGrad(Value dweight, Value dy, Value x, Value offset, DType factors) implements GradientOp {}
 
     /** dx = dy where y is above 0; offset may be null. */
     record ReluGrad(Value dx, Value dy, Value y, Value offset) implements GradientOp {}

@@ -11,6 +11,7 @@ import java.util.List;
  */
 public final class Graph extends Values {
     private final List<Op> ops = new ArrayList<>();
+    private final DType factors;
 
     /**
      * An empty program.
@@ -18,7 +19,18 @@ public final class Graph extends Values {
      * @param real the type of weights and activations: F32, or F64 for gradient checks
      */
     public Graph(DType real) {
+        this(real, real);
+    }
+
+    /**
+     * An empty program whose large products may be of narrower numbers.
+     *
+     * @param real the type of weights and activations: F32, or F64 for gradient checks
+     * @param factors real, or BF16: what large products round their factors to; sums stay real
+     */
+    public Graph(DType real, DType factors) {
         super(real);
+        this.factors = factors;
     }
 
     /**
@@ -97,8 +109,24 @@ public final class Graph extends Values {
      * @return y [T, O]
      */
     public Value linear(Value x, Value weight, Value bias) {
+        return linear(x, weight, bias, factors);
+    }
+
+    /**
+     * Emits {@link Linear} without rounding, whatever the type of the graph's factors: for a router, where little decides
+     * which way a token goes.
+     *
+     * @param x [T, I]
+     * @param weight [O, I]
+     * @return y [T, O]
+     */
+    public Value exactLinear(Value x, Value weight) {
+        return linear(x, weight, null, real());
+    }
+
+    private Value linear(Value x, Value weight, Value bias, DType factors) {
         var y = activation("linear", x.rows(), weight.shape().dim(0));
-        add(new Linear(y, x, weight, bias));
+        add(new Linear(y, x, weight, bias, factors));
         return y;
     }
 
@@ -274,7 +302,7 @@ public final class Graph extends Values {
      */
     public Value expertLinear(Value x, Value weight, Route route) {
         var y = activation("experts", x.rows(), weight.shape().dim(1));
-        add(new ExpertLinear(y, x, weight, route.offset()));
+        add(new ExpertLinear(y, x, weight, route.offset(), factors));
         return y;
     }
 

@@ -1,11 +1,7 @@
 package dev.panamba.graph;
 
 import dev.panamba.bindings.Kernels;
-import dev.panamba.bindings.Natives;
 import dev.panamba.bindings.kernels.*;
-import dev.panamba.graph.Step.Gemm;
-import dev.panamba.graph.Step.Matrix;
-import dev.panamba.graph.Step.Product;
 import dev.panamba.graph.UpdateOp.*;
 import dev.panamba.tensor.DType;
 import java.lang.foreign.Arena;
@@ -13,7 +9,6 @@ import java.lang.foreign.MemorySegment;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
-import java.util.stream.IntStream;
 
 /** From ops to bound steps: an op's values become pointers in an argument block, written once. */
 final class Lowering {
@@ -21,13 +16,12 @@ final class Lowering {
     private final Memory memory;
     private final Kernels.Library library;
     private final boolean f64;
-    private final int workers;
-    private List<MemorySegment> panels = List.of();
+    private final Products products;
     private MemorySegment groups = MemorySegment.NULL;
 
     Lowering(Arena arena, Memory memory, DType real, int workers) {
         this.arena = arena;
-        this.workers = workers;
+        this.products = new Products(this, arena, workers);
         this.memory = memory;
         this.f64 = real == DType.F64;
         this.library = f64 ? Kernels.f64() : Kernels.f32();
@@ -101,17 +95,8 @@ final class Lowering {
         return groups;
     }
 
-    /** Room for some rows of a weight, one for each worker; steps run one after the other and share it. */
-    List<MemorySegment> panels(long elements) {
-        var bytes = elements * (f64 ? Double.BYTES : Float.BYTES);
-        if (panels.isEmpty() || panels.getFirst().byteSize() < bytes) {
-            panels = IntStream.range(0, workers).mapToObj(_ -> reals(elements)).toList();
-        }
-        return panels;
-    }
-
-    MemorySegment function(String kernel) {
-        return library.find(kernel);
+    Products products() {
+        return products;
     }
 
     Arena arena() {
@@ -133,27 +118,6 @@ final class Lowering {
     /** The argument block becomes a bare address: a checked call would count threads in and out of the arena. */
     List<Step> kernel(String name, MemorySegment args, long items) {
         return List.of(new Step.Kernel(library.find(name), MemorySegment.ofAddress(args.address()), items));
-    }
-
-    Matrix readMatrix(Value value) {
-        return new Matrix(read(value).address(), value.stride());
-    }
-
-    Matrix writeMatrix(Value value) {
-        return new Matrix(write(value).address(), value.stride());
-    }
-
-    Product product(boolean transA, boolean transB, boolean accumulate) {
-        Natives.loadOpenBlas();
-        return new Product(f64, transA, transB, accumulate);
-    }
-
-    Step gemm(Product product, Value a, Value b, Value c, long m, long n, long k) {
-        if (Math.max(Math.max(m, n), Math.max(k, Math.max(a.stride(), b.stride()))) > Integer.MAX_VALUE) {
-            throw new IllegalArgumentException("A matrix product of [" + m + ", " + k + "] and [" + k + ", " + n
-                    + "] is larger than OpenBLAS counts.");
-        }
-        return new Gemm(product, readMatrix(a), readMatrix(b), writeMatrix(c), m, n, k);
     }
 
     /** Address of the number of kept rows, which ends the experts' offsets. */

@@ -22,7 +22,7 @@ public record SwitchFeedForward(String name, long D, long X, long F, double capa
         var graph = pass.graph();
         var T = pass.T();
         var capacity = pass.dropless() ? T : Math.min(T, (long) Math.floor(capacityFactor * T / X));
-        var logits = graph.linear(x, graph.parameter(name + ".router.weight", X, D), null);
+        var logits = graph.exactLinear(x, graph.parameter(name + ".router.weight", X, D));
         var route = graph.route(logits, capacity, alpha);
         pass.routes().add(route);
         var up = graph.expertLinear(graph.gather(x, route), pass.matrix(name + ".experts.up.weight", X, F, D), route);

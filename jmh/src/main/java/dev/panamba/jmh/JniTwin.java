@@ -20,7 +20,8 @@ final class JniTwin {
      * thread for each core, because a lookup in the class loader's libraries finds a name in any of them.
      */
     static void load() {
-        Natives.load();
+        Natives.loadOpenBlas();
+        Natives.loadKernels();
         cblas_h.cblas_sgemm$address();
         cblas_h.openblas_get_num_threads$address();
         var config = cblas_h.openblas_get_config().address();

@@ -20,7 +20,8 @@ class CacheTest {
     /** Loads everything and says where from. */
     static final class Loader {
         public static void main(String[] arguments) {
-            Natives.facts().files().forEach(System.out::println);
+            Natives.loadOpenBlas().forEach(System.out::println);
+            System.out.println(Natives.facts().file());
         }
     }
 

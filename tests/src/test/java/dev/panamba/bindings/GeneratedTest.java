@@ -30,7 +30,8 @@ class GeneratedTest {
 
     @BeforeAll
     static void load() {
-        Natives.load();
+        Natives.loadOpenBlas();
+        Natives.loadKernels();
     }
 
     @Test

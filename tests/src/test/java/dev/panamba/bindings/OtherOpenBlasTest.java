@@ -22,7 +22,7 @@ class OtherOpenBlasTest {
     void isNeitherCalledNorSet(@TempDir Path folder) throws Exception {
         int cores = Runtime.getRuntime().availableProcessors();
         assumeTrue(cores > 1, "On one core both copies have one thread whoever sets them.");
-        var ours = Natives.facts().files();
+        var ours = Natives.loadOpenBlas();
         // A class loader searches its libraries in the order of their names' hashes: several names, several orders.
         for (var name : new String[] {"a", "b", "c", "d"}) {
             var copy = Files.createDirectory(folder.resolve(name)).resolve("libopenblas.so.0");
@@ -54,11 +54,11 @@ class OtherOpenBlasTest {
         public static void main(String[] arguments) throws Throwable {
             var copy = Path.of(arguments[1]);
             if (arguments[0].equals("before")) {
-                // What OpenBLAS needs comes first in the list, ours and the kernels last.
-                Stream.of(arguments).skip(2).limit(3).forEach(System::load);
+                // What OpenBLAS needs comes first in the list, ours last.
+                Stream.of(arguments).skip(2).limit(arguments.length - 3).forEach(System::load);
                 System.load(copy.toString());
             }
-            Natives.load();
+            Natives.loadOpenBlas();
             System.load(copy.toString());
             var threads = Linker.nativeLinker()
                     .downcallHandle(

@@ -42,6 +42,7 @@ final class KernelChecks {
         ALL.put("extremes", KernelChecks::extremes);
         ALL.put("chunks", PartsCheck::run);
         ALL.put("formats", FormatChecks::run);
+        ALL.put("large products", ProductChecks::run);
         KernelAccuracy.ALL.forEach((name, check) -> ALL.put("accuracy of " + name, check));
     }
 

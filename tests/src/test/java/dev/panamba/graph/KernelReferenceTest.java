@@ -7,8 +7,8 @@ import java.io.IOException;
 import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /** The shipped kernels against slow and obvious arithmetic in double precision, at every CPU level. */
 class KernelReferenceTest {
@@ -23,10 +23,10 @@ class KernelReferenceTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"v2", "v3", "v4"})
-    void kernelsOfLowerLevelsAgreeWithTheReference(String level) throws IOException, InterruptedException {
-        var fork = Fork.run(Map.of("PANAMBA_CPU_LEVEL", level), KernelChecks.class);
-        assertEquals("x86-64-" + level + "\ndone\n", fork.output());
+    @CsvSource({"v2,x86-64-v2", "v3,x86-64-v3", "v4,x86-64-v4", "vnni,x86-64-v4+vnni"})
+    void kernelsOfLowerLevelsAgreeWithTheReference(String most, String level) throws IOException, InterruptedException {
+        var fork = Fork.run(Map.of("PANAMBA_CPU_LEVEL", most), KernelChecks.class);
+        assertEquals(level + "\ndone\n", fork.output());
         assertEquals(0, fork.exit());
     }
 }

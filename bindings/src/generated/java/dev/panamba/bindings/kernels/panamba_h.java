@@ -23,10 +23,10 @@ public class panamba_h extends panamba_h$shared {
     static final SymbolLookup SYMBOL_LOOKUP = SymbolLookup.loaderLookup()
             .or(Linker.nativeLinker().defaultLookup());
 
-    private static final int PB_ABI_VERSION = (int)2L;
+    private static final int PB_ABI_VERSION = (int)3L;
     /**
      * {@snippet lang=c :
-     * #define PB_ABI_VERSION 2
+     * #define PB_ABI_VERSION 3
      * }
      */
     public static int PB_ABI_VERSION() {
@@ -103,6 +103,15 @@ public class panamba_h extends panamba_h$shared {
      */
     public static int PB_NORM_BLOCK() {
         return PB_NORM_BLOCK;
+    }
+    private static final int PB_GEMM_SCRATCH = (int)163840L;
+    /**
+     * {@snippet lang=c :
+     * #define PB_GEMM_SCRATCH 163840
+     * }
+     */
+    public static int PB_GEMM_SCRATCH() {
+        return PB_GEMM_SCRATCH;
     }
     private static final int PB_MAX_STATE = (int)256L;
     /**
@@ -2175,6 +2184,68 @@ public class panamba_h extends panamba_h$shared {
         try {
             if (TRACE_DOWNCALLS) {
                 traceDowncall("pb_column_sum", args, begin, end);
+            }
+            return (int)mh$.invokeExact(args, begin, end);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class pb_gemm {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            panamba_h.C_INT,
+            panamba_h.C_POINTER,
+            panamba_h.C_LONG,
+            panamba_h.C_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("pb_gemm");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int pb_gemm(const struct pb_gemm_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static FunctionDescriptor pb_gemm$descriptor() {
+        return pb_gemm.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int pb_gemm(const struct pb_gemm_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static MethodHandle pb_gemm$handle() {
+        return pb_gemm.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int pb_gemm(const struct pb_gemm_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static MemorySegment pb_gemm$address() {
+        return pb_gemm.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int pb_gemm(const struct pb_gemm_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static int pb_gemm(MemorySegment args, long begin, long end) {
+        var mh$ = pb_gemm.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("pb_gemm", args, begin, end);
             }
             return (int)mh$.invokeExact(args, begin, end);
         } catch (Error | RuntimeException ex) {
