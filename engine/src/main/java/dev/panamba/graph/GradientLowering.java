@@ -2,7 +2,7 @@ package dev.panamba.graph;
 
 import dev.panamba.bindings.kernels.*;
 import dev.panamba.graph.GradientOp.*;
-import dev.panamba.graph.Products.Form;
+import dev.panamba.graph.ProductLowering.Form;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;

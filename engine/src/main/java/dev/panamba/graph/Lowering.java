@@ -16,12 +16,12 @@ final class Lowering {
     private final Memory memory;
     private final Kernels.Library library;
     private final boolean f64;
-    private final Products products;
+    private final ProductLowering products;
     private MemorySegment groups = MemorySegment.NULL;
 
     Lowering(Arena arena, Memory memory, DType real, int workers) {
         this.arena = arena;
-        this.products = new Products(this, arena, workers);
+        this.products = new ProductLowering(this, arena, workers);
         this.memory = memory;
         this.f64 = real == DType.F64;
         this.library = f64 ? Kernels.f64() : Kernels.f32();
@@ -95,7 +95,7 @@ final class Lowering {
         return groups;
     }
 
-    Products products() {
+    ProductLowering products() {
         return products;
     }
 

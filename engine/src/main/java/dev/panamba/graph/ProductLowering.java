@@ -8,13 +8,13 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 
 /** {@link Lowering} of large products of matrices: all are {@code pb_gemm}, cut into one share for each worker. */
-final class Products {
+final class ProductLowering {
     private final Lowering to;
     private final Arena arena;
     private final int workers;
     private MemorySegment scratch;
 
-    Products(Lowering to, Arena arena, int workers) {
+    ProductLowering(Lowering to, Arena arena, int workers) {
         this.to = to;
         this.arena = arena;
         this.workers = workers;
