@@ -50,7 +50,7 @@ MUTATIONS = [
     ("router: balance gradient over T, not T squared", C + "experts.c", "args->alpha * (double)X / ((double)args->T * (double)args->T)", "args->alpha * (double)X / (double)args->T"),
     ("aux loss summed over layers, not averaged", JAVA + "train/TrainingProgram.java", "1.0 / ((double) microBatches * pass.routes().size())", "1.0 / microBatches"),
     ("aux loss of the metrics summed, not averaged", JAVA + "train/Trainer.java", "layers.stream().mapToDouble(Metrics.Experts::aux).average().orElse(0)", "layers.stream().mapToDouble(Metrics.Experts::aux).sum()"),
-    ("micro-batches added up, not averaged", JAVA + "train/TrainingProgram.java", ".loss(loss, 1.0 / microBatches)", ".loss(loss, 1.0)"),
+    ("micro-batches added up, not averaged", JAVA + "train/TrainingProgram.java", "1.0 / microBatches / pass.T()", "1.0 / pass.T()"),
     ("cross entropy: the target's share is forgotten", C + "loss.c", "dlogits[target] -= scale;", "(void)target;"),
     ("embedding: the second of equal tokens wins", C + "embedding.c", "drow[d] += dx[d];", "drow[d] = dx[d];"),
     ("AdamW: bias correction one step late", JAVA + "train/Trainer.java", "var taken = step + 1.0;", "var taken = step + 2.0;"),

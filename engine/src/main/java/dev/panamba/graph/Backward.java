@@ -22,6 +22,9 @@ public final class Backward {
     private final Map<Value, Integer> producers = new HashMap<>();
     private final Set<List<Object>> written = new HashSet<>();
     private final Set<Value> wanted = new HashSet<>();
+    /** Ops of the graph that are known here. */
+    private int known;
+
     private int current;
 
     /**
@@ -31,23 +34,30 @@ public final class Backward {
      */
     public Backward(Graph graph) {
         this.graph = graph;
-        this.forward = List.copyOf(graph.ops());
-        for (int i = 0; i < forward.size(); i++) {
-            for (var value : Uses.of(forward.get(i)).writes()) {
-                producers.putIfAbsent(value.root(), i);
+        this.forward = know();
+    }
+
+    /** The ops that are new since the last time. */
+    private List<Op> know() {
+        var ops = List.copyOf(graph.ops().subList(known, graph.ops().size()));
+        for (var op : ops) {
+            for (var value : Uses.of(op).writes()) {
+                producers.putIfAbsent(value.root(), known);
             }
+            known++;
         }
+        return ops;
     }
 
     /**
-     * Adds a scalar to the loss.
+     * Adds to the loss.
      *
-     * @param scalar the output of a {@link Mean}, or the balance of a {@link Route}
-     * @param weight its factor
+     * @param value the output of a {@link Mean}, the balance of a {@link Route}, or losses of a {@link CrossEntropy}
+     * @param weight the factor of each element
      * @return this
      */
-    public Backward loss(Value scalar, double weight) {
-        weights.merge(scalar, weight, Double::sum);
+    public Backward loss(Value value, double weight) {
+        weights.merge(value, weight, Double::sum);
         return this;
     }
 
@@ -76,19 +86,37 @@ public final class Backward {
     }
 
     /**
-     * Appends the derivative's ops.
+     * Appends the derivative of a tail: of the ops that the graph got since this was made, or since the last tail. What they read
+     * of the ops before gets its gradient here, and those are differentiated by {@link #append}. So a head can work on some rows
+     * after the others, and what it makes of them need not live longer than its own derivative.
+     *
+     * @return this
+     */
+    public Backward tail() {
+        var first = known;
+        differentiate(know(), first);
+        known = graph.ops().size();
+        return this;
+    }
+
+    /**
+     * Appends the derivative of the ops that the graph held when this was made.
      *
      * @return the gradients of activations and wanted inputs, by value; those of parameters are {@link Graph#gradient}
      */
     public Map<Value, Value> append() {
-        for (int i = forward.size() - 1; i >= 0; i--) {
-            var op = (ForwardOp) forward.get(i);
+        differentiate(forward, 0);
+        return gradients;
+    }
+
+    private void differentiate(List<Op> ops, int first) {
+        for (int i = ops.size() - 1; i >= 0; i--) {
+            var op = (ForwardOp) ops.get(i);
             if (Uses.of(op).writes().stream().anyMatch(v -> has(v) || weights.containsKey(v))) {
-                current = i;
+                current = first + i;
                 differentiate(op);
             }
         }
-        return gradients;
     }
 
     private void differentiate(ForwardOp op) {

@@ -313,8 +313,9 @@ final class Shapes {
 
     private void loss(Value logits, Value lse, Value target, Value loss) {
         dense(logits);
-        is(lse, logits.rows());
-        is(loss, logits.rows());
+        real(logits);
+        typed(lse, logits.type(), logits.rows());
+        typed(loss, logits.type(), logits.rows());
         integers(target, logits.rows());
     }
 

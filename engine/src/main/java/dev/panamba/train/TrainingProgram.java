@@ -1,14 +1,17 @@
 package dev.panamba.train;
 
 import dev.panamba.graph.Backward;
+import dev.panamba.graph.ForwardOp.CrossEntropy;
 import dev.panamba.graph.ForwardOp.Route;
 import dev.panamba.graph.Graph;
 import dev.panamba.graph.Program;
+import dev.panamba.graph.Role;
 import dev.panamba.graph.Value;
 import dev.panamba.model.Config;
 import dev.panamba.model.Network;
 import dev.panamba.nn.Pass;
 import dev.panamba.tensor.DType;
+import dev.panamba.tensor.Shape;
 import java.util.List;
 import java.util.Map;
 
@@ -34,6 +37,13 @@ public record TrainingProgram(
         Map<Value, Value> gradients) {
 
     /**
+     * Logits that live at once, at most. The head, the cross entropy and their derivatives go over one part of the tokens after the
+     * other, since the logits of all would be the largest value by far. Each part reads the head's weight and its gradient once
+     * more: with parts of 2,048 tokens and 50,257 logits that cannot be measured, with parts of 1,024 it costs 2 % of a step.
+     */
+    private static final long LOGITS = 1L << 27;
+
+    /**
      * Builds the program.
      *
      * @param config the model
@@ -49,13 +59,30 @@ public record TrainingProgram(
             throw new IllegalArgumentException(
                     "--context " + context + " is longer than the model's " + config.longest() + " positions.");
         }
+        return of(config, real, microBatch, context, microBatches, LOGITS);
+    }
+
+    /** With another size of the parts. */
+    static TrainingProgram of(
+            Config config, DType real, int microBatch, int context, int microBatches, long mostLogits) {
         var graph = new Graph(real);
         var pass = Pass.whole(graph, microBatch, context, false);
         var token = graph.input("token", DType.I32, pass.T());
         var target = graph.input("target", DType.I32, pass.T());
-        var logits = Network.head(config, pass, Network.body(config, pass, token));
-        var loss = graph.output(graph.mean(graph.crossEntropy(logits, target)));
-        var backward = new Backward(graph).loss(loss, 1.0 / microBatches);
+        var x = Network.body(config, pass, token);
+        var backward = new Backward(graph);
+        var losses = graph.value("loss", real, Role.ACTIVATION, Shape.of(pass.T()));
+        var parts = Math.min(pass.T(), Math.ceilDiv(pass.T() * config.V(), mostLogits));
+        for (long part = 0; part < parts; part++) {
+            var first = pass.T() * part / parts;
+            var tokens = pass.T() * (part + 1) / parts - first;
+            var logits = Network.head(config, pass, graph.rows(x, first, tokens));
+            var some = graph.columns(losses, first, tokens);
+            var lse = graph.value("lse", real, Role.ACTIVATION, Shape.of(tokens));
+            graph.add(new CrossEntropy(some, lse, logits, graph.columns(target, first, tokens)));
+            backward.loss(some, 1.0 / microBatches / pass.T()).tail();
+        }
+        var loss = graph.output(graph.mean(losses));
         for (var route : pass.routes()) {
             graph.output(route.balance());
             graph.output(route.load());
