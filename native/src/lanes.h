@@ -53,11 +53,12 @@ PB_INLINE real dot(const real *a, const real *b, int64_t n)
     return vsum(sums);
 }
 
-/* exp(x), and 0 where the result would be subnormal: the processor takes ten times as long for a vector that holds one, and
- * softmax meets them wherever a score is hidden. */
+/* exp(x), and 0 where that is less than 1e-21. Beside the 1 that a softmax always holds it is nothing, but a gradient is made of it
+ * times a scale, weights and other small numbers, and where a product becomes subnormal the processor takes ten to a hundred
+ * times as long, in every product behind it. */
 PB_INLINE vec vexp_or_zero(vec x)
 {
-    const ivec none = x < (real)(PB_DOUBLE ? -708 : -87);
+    const ivec none = x < (real)(PB_DOUBLE ? -708 : -48);
     return vselect(none, vset(0), vexp(vselect(none, vset(0), x)));
 }
 

@@ -52,6 +52,7 @@ MUTATIONS = [
     ("aux loss of the metrics summed, not averaged", JAVA + "train/Trainer.java", "layers.stream().mapToDouble(Metrics.Experts::aux).average().orElse(0)", "layers.stream().mapToDouble(Metrics.Experts::aux).sum()"),
     ("micro-batches added up, not averaged", JAVA + "train/TrainingProgram.java", "1.0 / microBatches / pass.T()", "1.0 / pass.T()"),
     ("cross entropy: the target's share is forgotten", C + "loss.c", "dlogits[target] -= scale;", "(void)target;"),
+    ("softmax: tiny numbers stay", C + "lanes.h", "-708 : -48", "-708 : -87"),
     ("embedding: the second of equal tokens wins", C + "embedding.c", "drow[d] += dx[d];", "drow[d] = dx[d];"),
     ("AdamW: bias correction one step late", JAVA + "train/Trainer.java", "var taken = step + 1.0;", "var taken = step + 2.0;"),
     ("AdamW: eps under the root", C + "optimiser.c", "(vsqrt(*v) * f->root + f->eps)", "(vsqrt(*v + f->eps) * f->root)"),
