@@ -547,12 +547,15 @@ struct pb_adamw_step {
     double scale;                      /* what gradients are multiplied with: clipping */
 };
 
-/* range: elements. m, v, parameter are updated and the gradient is set to zero.
+/* range: elements of one expert, those of the others with them. m, v, parameter are updated and the gradient is set to zero.
  * parameter -= lr (decay parameter + m/correction1 / (sqrt(v/correction2) + eps)) */
 struct pb_adamw_args {
-    real *parameter, *m, *v;
-    real *gradient;
+    real *parameter, *m, *v;           /* [X, count] */
+    real *gradient;                    /* [X, count] */
     const struct pb_adamw_step *step;
+    const int32_t *kept;               /* [X] tokens that an expert took; one without any stays as it is. Or NULL: none rests */
+    int64_t X;                         /* 1 where there are no experts */
+    int64_t count;
     double decay;
 };
 PB_API int pb_adamw(const struct pb_adamw_args *args, int64_t begin, int64_t end);

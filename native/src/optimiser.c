@@ -64,6 +64,31 @@ PB_INLINE vec update(vec parameter, vec *m, vec *v, vec gradient, const struct f
 }
 
 /* One pass over memory: three arrays read and written, the gradient read and left zero for the next step's sums. */
+PB_INLINE void update_range(const struct pb_adamw_args *args, const struct factors *f, int64_t begin, int64_t end)
+{
+    real *restrict parameter = args->parameter, *restrict m = args->m, *restrict v = args->v, *restrict gradient = args->gradient;
+    int64_t i = begin;
+    for (; i + VL <= end; i += VL) {
+        __builtin_prefetch(parameter + i + AHEAD);
+        __builtin_prefetch(m + i + AHEAD);
+        __builtin_prefetch(v + i + AHEAD);
+        __builtin_prefetch(gradient + i + AHEAD);
+        vec first = vload(m + i), second = vload(v + i);
+        vstore(parameter + i, update(vload(parameter + i), &first, &second, vload(gradient + i), f));
+        vstore(m + i, first);
+        vstore(v + i, second);
+        vstore(gradient + i, vset(0));
+    }
+    if (i < end) {
+        const int64_t rest = end - i;
+        vec first = vload_part(m + i, rest), second = vload_part(v + i, rest), g = vload_part(gradient + i, rest);
+        vstore_part(parameter + i, update(vload_part(parameter + i, rest), &first, &second, g, f), rest);
+        vstore_part(m + i, first, rest);
+        vstore_part(v + i, second, rest);
+        vstore_part(gradient + i, vset(0), rest);
+    }
+}
+
 PB_KERNEL(adamw)
 {
     const struct pb_adamw_step *step = args->step;
@@ -74,26 +99,9 @@ PB_KERNEL(adamw)
         .root = (real)(1 / sqrt(step->correction2)), .eps = (real)step->eps,
         .decay = (real)(step->lr * args->decay), .rate = (real)(step->lr / step->correction1),
     };
-    real *restrict parameter = args->parameter, *restrict m = args->m, *restrict v = args->v, *restrict gradient = args->gradient;
-    int64_t i = begin;
-    for (; i + VL <= end; i += VL) {
-        __builtin_prefetch(parameter + i + AHEAD);
-        __builtin_prefetch(m + i + AHEAD);
-        __builtin_prefetch(v + i + AHEAD);
-        __builtin_prefetch(gradient + i + AHEAD);
-        vec first = vload(m + i), second = vload(v + i);
-        vstore(parameter + i, update(vload(parameter + i), &first, &second, vload(gradient + i), &f));
-        vstore(m + i, first);
-        vstore(v + i, second);
-        vstore(gradient + i, vset(0));
-    }
-    if (i < end) {
-        const int64_t rest = end - i;
-        vec first = vload_part(m + i, rest), second = vload_part(v + i, rest), g = vload_part(gradient + i, rest);
-        vstore_part(parameter + i, update(vload_part(parameter + i, rest), &first, &second, g, &f), rest);
-        vstore_part(m + i, first, rest);
-        vstore_part(v + i, second, rest);
-        vstore_part(gradient + i, vset(0), rest);
+    for (int64_t e = 0; e < args->X; e++) {
+        if (args->kept == NULL || args->kept[e] > 0)
+            update_range(args, &f, e * args->count + begin, e * args->count + end);
     }
     return PB_OK;
 }

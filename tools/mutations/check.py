@@ -56,6 +56,8 @@ MUTATIONS = [
     ("embedding: the second of equal tokens wins", C + "embedding.c", "drow[d] += dx[d];", "drow[d] = dx[d];"),
     ("AdamW: bias correction one step late", JAVA + "train/Trainer.java", "var taken = step + 1.0;", "var taken = step + 2.0;"),
     ("AdamW: eps under the root", C + "optimiser.c", "(vsqrt(*v) * f->root + f->eps)", "(vsqrt(*v + f->eps) * f->root)"),
+    ("AdamW: no expert rests", C + "optimiser.c", "args->kept[e] > 0", "args->kept[e] >= 0"),
+    ("lazy experts: only the last micro-batch counts", JAVA + "train/Trainer.java", "sum.getAtIndex(JAVA_INT, e) + took", "took"),
     ("AdamW: no decay", C + "optimiser.c", "f->decay * parameter + f->rate", "f->rate"),
     ("AdamW: A_log decays with the matrices", JAVA + "train/Trainer.java", "p.shape().rank() >= 2 && !p.name().endsWith(\"A_log\")", "p.shape().rank() >= 2"),
     ("clipping is missing", JAVA + "train/Trainer.java", "Math.min(1, options.clip() / (gradNorm + 1e-6))", "1"),

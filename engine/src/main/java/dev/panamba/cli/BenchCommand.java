@@ -140,7 +140,8 @@ final class BenchCommand implements Command {
                 0.9,
                 0.999,
                 1e-8,
-                Windows.Order.SEQUENTIAL);
+                Windows.Order.SEQUENTIAL,
+                false);
         try (var weights = weights(DType.F32);
                 var team = new Team(threads);
                 var trainer = new Trainer(weights, options, team, Placement.PACKED)) {

@@ -153,7 +153,8 @@ final class DemoCommand implements Command {
                 0.9,
                 0.999,
                 1e-8,
-                Windows.Order.SHUFFLED);
+                Windows.Order.SHUFFLED,
+                false);
     }
 
     private static void describe(Config config) {

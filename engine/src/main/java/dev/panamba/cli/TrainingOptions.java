@@ -38,6 +38,10 @@ final class TrainingOptions {
     private static final Opt<Double> EPS = Opt.number("eps", "Beside the root of the second moment", 1e-8);
     private static final Opt<Windows.Order> ORDER =
             Opt.oneOf("order", "Of the text's windows", Windows.Order.SHUFFLED, Windows.Order.values());
+    private static final Opt<Boolean> LAZY_EXPERTS = Opt.flag(
+            "lazy-experts",
+            "An expert that took no token in a step is left as it is, which spares time: its moments and its weight decay rest"
+                    + " until it takes one again, where AdamW's would go on.");
 
     static final List<Opt<?>> ALL = List.of(
             STEPS,
@@ -55,7 +59,8 @@ final class TrainingOptions {
             BETA1,
             BETA2,
             EPS,
-            ORDER);
+            ORDER,
+            LAZY_EXPERTS);
 
     private final Arguments given;
     private final JsonNode before;
@@ -94,7 +99,8 @@ final class TrainingOptions {
                 or(BETA1, JsonNode::asDouble),
                 or(BETA2, JsonNode::asDouble),
                 or(EPS, JsonNode::asDouble),
-                or(ORDER, n -> of(Windows.Order.class, n)));
+                or(ORDER, n -> of(Windows.Order.class, n)),
+                or(LAZY_EXPERTS, JsonNode::asBoolean));
     }
 
     /** Writes what {@link #resolve} reads. */
@@ -115,6 +121,7 @@ final class TrainingOptions {
         settings.put("beta2", options.beta2());
         settings.put("eps", options.eps());
         settings.put("order", name(options.order()));
+        settings.put("lazy_experts", options.lazyExperts());
     }
 
     private <T> T or(Opt<T> option, Function<JsonNode, T> read) {

@@ -61,8 +61,13 @@ final class Lowering {
                 pb_adamw_args.v(a, write(o.v()));
                 pb_adamw_args.gradient(a, write(o.gradient()));
                 pb_adamw_args.step(a, read(o.step()));
+                pb_adamw_args.kept(a, read(o.kept()));
+                var X = o.kept() == null ? 1 : o.kept().columns();
+                var count = o.parameter().shape().elements() / X;
+                pb_adamw_args.X(a, X);
+                pb_adamw_args.count(a, count);
                 pb_adamw_args.decay(a, o.decay());
-                yield kernel("pb_adamw", a, o.parameter().shape().elements());
+                yield kernel("pb_adamw", a, count);
             }
         };
     }

@@ -51,6 +51,7 @@ final class Shapes {
             case AdamW o -> {
                 shapes.same(o.parameter(), o.m(), o.v(), o.gradient());
                 shapes.typed(o.step(), DType.F64, AdamW.FIELDS);
+                shapes.integers(o.kept(), o.parameter().shape().dim(0));
             }
         }
     }

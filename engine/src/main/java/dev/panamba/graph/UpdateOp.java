@@ -37,9 +37,12 @@ public sealed interface UpdateOp extends Op {
      * @param v second moment
      * @param gradient loss's gradient
      * @param step F64 fields of {@code pb_adamw_step}
+     * @param kept [X] I32 tokens that each expert of a parameter [X, ...] took; one without any stays as it is, and so do its
+     *     moments. Or null: none rests
      * @param decay weight decay, 0 for none
      */
-    record AdamW(Value parameter, Value m, Value v, Value gradient, Value step, double decay) implements UpdateOp {
+    record AdamW(Value parameter, Value m, Value v, Value gradient, Value step, Value kept, double decay)
+            implements UpdateOp {
         /** Elements of step: lr, beta1, beta2, eps, 1 - beta1^t, 1 - beta2^t, scale of the gradients. */
         public static final long FIELDS = 7;
     }

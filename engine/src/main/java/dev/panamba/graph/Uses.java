@@ -31,7 +31,7 @@ public record Uses(List<Value> writes, List<Value> reads, List<Value> inPlace) {
             case Quantise o -> writes(o.weight()).reads(o.w());
             case AdamW o ->
                 writes(o.parameter(), o.m(), o.v(), o.gradient())
-                        .reads(o.parameter(), o.m(), o.v(), o.gradient(), o.step());
+                        .reads(o.parameter(), o.m(), o.v(), o.gradient(), o.step(), o.kept());
         };
     }
 

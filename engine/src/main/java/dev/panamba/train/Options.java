@@ -17,6 +17,9 @@ package dev.panamba.train;
  * @param beta2 of the second moment
  * @param eps added to the root of the second moment
  * @param order of the windows of text
+ * @param lazyExperts whether an expert that took no token in a step is left as it is, which spares the pass over its memory. AdamW
+ *     would decay its moments and its weights and go on by what the moments still hold; here all of that rests until the expert
+ *     takes a token again. The bias corrections follow the training's steps, not the expert's
  */
 public record Options(
         int steps,
@@ -31,7 +34,8 @@ public record Options(
         double beta1,
         double beta2,
         double eps,
-        Windows.Order order) {
+        Windows.Order order,
+        boolean lazyExperts) {
 
     /** Which parameters decay. */
     public enum Decay {

@@ -5,6 +5,7 @@ import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
 import dev.panamba.graph.Executable;
+import dev.panamba.graph.ForwardOp.Route;
 import dev.panamba.graph.Graph;
 import dev.panamba.graph.Role;
 import dev.panamba.graph.Store;
@@ -20,6 +21,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -47,6 +49,9 @@ public final class Trainer implements AutoCloseable {
     private final TrainingProgram program;
     private final Value parts;
     private final Value fields;
+    /** Of each Switch layer whose experts may rest: the tokens that they took in this step, [X]. */
+    private final Map<Route, Value> kept = new LinkedHashMap<>();
+
     private int step;
 
     /**
@@ -93,12 +98,14 @@ public final class Trainer implements AutoCloseable {
                 var p = parameters.get(i);
                 var decays = options.decay() == Options.Decay.ALL
                         || p.shape().rank() >= 2 && !p.name().endsWith("A_log");
+                var route = options.lazyExperts() ? program.route(p) : null;
                 updateGraph.add(new AdamW(
                         p,
                         momentValues.get(i),
                         momentValues.get(parameters.size() + i),
                         program.gradients().get(p),
                         fields,
+                        route == null ? null : kept.computeIfAbsent(route, r -> keptBy(updateGraph, r)),
                         decays ? options.weightDecay() : 0));
             }
             update = own(Executable.bind(updateGraph.program(), REAL, team, stores, placement));
@@ -106,6 +113,10 @@ public final class Trainer implements AutoCloseable {
             close();
             throw e;
         }
+    }
+
+    private static Value keptBy(Graph graph, Route route) {
+        return graph.input("kept", DType.I32, route.load().shape().elements());
     }
 
     private Store own(Store store) {
@@ -166,12 +177,14 @@ public final class Trainer implements AutoCloseable {
         int micro = options.batch() / options.microBatch();
         double lossSum = 0;
         var layers = new ArrayList<Metrics.Experts>();
+        kept.values().forEach(tokens -> update.at(tokens).fill((byte) 0));
         try {
             for (int i = 0; i < micro; i++) {
                 fill(batches, (long) step * options.batch() + (long) i * options.microBatch());
                 gradient.run();
                 lossSum += gradient.at(program.loss()).get(JAVA_FLOAT, 0);
                 collect(layers, micro);
+                kept.forEach(this::count);
             }
         } catch (RuntimeException e) {
             forget();
@@ -262,6 +275,16 @@ public final class Trainer implements AutoCloseable {
                         new Metrics.Experts(
                                 load, kept + before.kept(), dropped + before.dropped(), aux + before.aux()));
             }
+        }
+    }
+
+    /** Adds the tokens that experts took from one micro-batch to those from the ones before. */
+    private void count(Route route, Value tokens) {
+        var offset = gradient.at(route.offset());
+        var sum = update.at(tokens);
+        for (long e = 0; e < tokens.columns(); e++) {
+            var took = offset.getAtIndex(JAVA_INT, e + 1) - offset.getAtIndex(JAVA_INT, e);
+            sum.setAtIndex(JAVA_INT, e, sum.getAtIndex(JAVA_INT, e) + took);
         }
     }
 

@@ -2,6 +2,7 @@ package dev.panamba.train;
 
 import dev.panamba.graph.Backward;
 import dev.panamba.graph.ForwardOp.CrossEntropy;
+import dev.panamba.graph.ForwardOp.ExpertLinear;
 import dev.panamba.graph.ForwardOp.Route;
 import dev.panamba.graph.Graph;
 import dev.panamba.graph.Program;
@@ -60,6 +61,19 @@ public record TrainingProgram(
                     "--context " + context + " is longer than the model's " + config.longest() + " positions.");
         }
         return of(config, real, microBatch, context, microBatches, LOGITS);
+    }
+
+    /** What brings tokens to an experts' weight, or null for another parameter. */
+    Route route(Value parameter) {
+        for (var op : program.ops()) {
+            if (op instanceof ExpertLinear experts && experts.weight().equals(parameter)) {
+                return routes.stream()
+                        .filter(route -> route.offset().equals(experts.offset()))
+                        .findFirst()
+                        .orElseThrow();
+            }
+        }
+        return null;
     }
 
     /** With another size of the parts. */

@@ -152,7 +152,8 @@ public class TrainingStep {
                     0.9,
                     0.999,
                     1e-8,
-                    Windows.Order.SEQUENTIAL);
+                    Windows.Order.SEQUENTIAL,
+                    false);
             trainer = new Trainer(training.weights, options, training.team, Placement.PACKED);
         }
 

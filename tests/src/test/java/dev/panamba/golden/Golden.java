@@ -138,7 +138,8 @@ public final class Golden {
                 json.get("beta1").doubleValue(),
                 json.get("beta2").doubleValue(),
                 json.get("eps").doubleValue(),
-                Windows.Order.SEQUENTIAL);
+                Windows.Order.SEQUENTIAL,
+                false);
     }
 
     private JsonNode json(String field) {

@@ -248,12 +248,16 @@ final class KernelChecks {
     }
 
     private static void adamW(Bench bench) {
-        int count = bench.size() * bench.size();
+        int X = bench.size();
+        int each = bench.size();
+        int count = X * each;
         var graph = bench.graph();
-        var parameter = bench.parameter("parameter", count);
-        var m = bench.state("m", count);
-        var v = bench.state("v", count);
-        var gradient = bench.input("gradient", count);
+        var kept = bench.coin() ? bench.randomIntegers("kept", X, 0, 2) : null;
+        var dims = kept == null ? new long[] {count} : new long[] {X, each};
+        var parameter = bench.parameter("parameter", dims);
+        var m = bench.state("m", dims);
+        var v = bench.state("v", dims);
+        var gradient = bench.input("gradient", dims);
         bench.set(v, Arrays.stream(bench.get(v)).map(Math::abs).toArray());
         // lr, beta1, beta2, eps, corrections of the third step, scale
         var step = bench.set(
@@ -265,10 +269,17 @@ final class KernelChecks {
                 1 - Math.pow(0.9, 3),
                 1 - Math.pow(0.999, 3),
                 0.5);
-        graph.add(new AdamW(parameter, m, v, gradient, step, 0.1));
+        graph.add(new AdamW(parameter, m, v, gradient, step, kept, 0.1));
         var s = bench.get(step);
-        var expected = new double[3][count];
+        var expected = new double[4][count];
         for (int i = 0; i < count; i++) {
+            if (kept != null && bench.get(kept)[i / each] == 0) {
+                expected[0][i] = bench.get(m)[i];
+                expected[1][i] = bench.get(v)[i];
+                expected[2][i] = bench.get(parameter)[i];
+                expected[3][i] = bench.get(gradient)[i];
+                continue;
+            }
             double g = s[6] * bench.get(gradient)[i];
             expected[0][i] = s[1] * bench.get(m)[i] + (1 - s[1]) * g;
             expected[1][i] = s[2] * bench.get(v)[i] + (1 - s[2]) * g * g;
@@ -281,7 +292,7 @@ final class KernelChecks {
             Numbers.assertClose(expected[0], bound.read(m), 1e-6, "m");
             Numbers.assertClose(expected[1], bound.read(v), 1e-6, "v");
             Numbers.assertClose(expected[2], bound.read(parameter), 1e-6, "parameter");
-            assertArrayEquals(new double[count], bound.read(gradient), "the gradient is not cleared");
+            assertArrayEquals(expected[3], bound.read(gradient), "the gradient is not cleared");
         }
     }
 

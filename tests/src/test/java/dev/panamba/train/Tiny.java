@@ -68,6 +68,11 @@ public final class Tiny {
 
     /** Options that train the families quickly. */
     public static Options options(int steps, int batch, int microBatch, double lr) {
+        return options(steps, batch, microBatch, lr, false);
+    }
+
+    /** The same, with experts that may rest. */
+    public static Options options(int steps, int batch, int microBatch, double lr, boolean lazyExperts) {
         return new Options(
                 steps,
                 batch,
@@ -81,7 +86,8 @@ public final class Tiny {
                 0.9,
                 0.99,
                 1e-8,
-                Windows.Order.SHUFFLED);
+                Windows.Order.SHUFFLED,
+                lazyExperts);
     }
 
     /** A training of fresh weights. */

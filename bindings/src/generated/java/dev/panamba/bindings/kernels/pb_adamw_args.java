@@ -20,6 +20,9 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     real *v;
  *     real *gradient;
  *     const struct pb_adamw_step *step;
+ *     const int32_t *kept;
+ *     int64_t X;
+ *     int64_t count;
  *     double decay;
  * }
  * }
@@ -36,6 +39,9 @@ public class pb_adamw_args {
         panamba_h.C_POINTER.withName("v"),
         panamba_h.C_POINTER.withName("gradient"),
         panamba_h.C_POINTER.withName("step"),
+        panamba_h.C_POINTER.withName("kept"),
+        panamba_h.C_LONG.withName("X"),
+        panamba_h.C_LONG.withName("count"),
         panamba_h.C_DOUBLE.withName("decay")
     ).withName("pb_adamw_args");
 
@@ -264,6 +270,138 @@ public class pb_adamw_args {
      */
     public static void step(MemorySegment struct, MemorySegment fieldValue) {
         struct.set(step$LAYOUT, step$OFFSET, fieldValue);
+    }
+
+    private static final AddressLayout kept$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("kept"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * const int32_t *kept
+     * }
+     */
+    public static final AddressLayout kept$layout() {
+        return kept$LAYOUT;
+    }
+
+    private static final long kept$OFFSET = $LAYOUT.byteOffset(groupElement("kept"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * const int32_t *kept
+     * }
+     */
+    public static final long kept$offset() {
+        return kept$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * const int32_t *kept
+     * }
+     */
+    public static MemorySegment kept(MemorySegment struct) {
+        return struct.get(kept$LAYOUT, kept$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * const int32_t *kept
+     * }
+     */
+    public static void kept(MemorySegment struct, MemorySegment fieldValue) {
+        struct.set(kept$LAYOUT, kept$OFFSET, fieldValue);
+    }
+
+    private static final OfLong X$LAYOUT = (OfLong)$LAYOUT.select(groupElement("X"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t X
+     * }
+     */
+    public static final OfLong X$layout() {
+        return X$LAYOUT;
+    }
+
+    private static final long X$OFFSET = $LAYOUT.byteOffset(groupElement("X"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t X
+     * }
+     */
+    public static final long X$offset() {
+        return X$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t X
+     * }
+     */
+    public static long X(MemorySegment struct) {
+        return struct.get(X$LAYOUT, X$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t X
+     * }
+     */
+    public static void X(MemorySegment struct, long fieldValue) {
+        struct.set(X$LAYOUT, X$OFFSET, fieldValue);
+    }
+
+    private static final OfLong count$LAYOUT = (OfLong)$LAYOUT.select(groupElement("count"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t count
+     * }
+     */
+    public static final OfLong count$layout() {
+        return count$LAYOUT;
+    }
+
+    private static final long count$OFFSET = $LAYOUT.byteOffset(groupElement("count"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t count
+     * }
+     */
+    public static final long count$offset() {
+        return count$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t count
+     * }
+     */
+    public static long count(MemorySegment struct) {
+        return struct.get(count$LAYOUT, count$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t count
+     * }
+     */
+    public static void count(MemorySegment struct, long fieldValue) {
+        struct.set(count$LAYOUT, count$OFFSET, fieldValue);
     }
 
     private static final OfDouble decay$LAYOUT = (OfDouble)$LAYOUT.select(groupElement("decay"));
