@@ -90,6 +90,7 @@ final class BenchCommand implements Command {
                 MODEL,
                 WHAT,
                 Shared.WEIGHTS,
+                Shared.COMPUTE,
                 BATCH,
                 CONTEXT,
                 TOKENS,
@@ -141,12 +142,13 @@ final class BenchCommand implements Command {
                 0.999,
                 1e-8,
                 Windows.Order.SEQUENTIAL,
-                false);
+                false,
+                given.get(Shared.COMPUTE));
         try (var weights = weights(DType.F32);
                 var team = new Team(threads);
                 var trainer = new Trainer(weights, options, team, Placement.PACKED)) {
             var noise = Batches.random(weights.config().V(), context);
-            var fields = fields("train", DType.F32, batch, context);
+            var fields = fields("train", options.compute(), batch, context);
             report(fields, team::measure, _ -> trainer.step(noise).tokensPerSecond());
         }
     }

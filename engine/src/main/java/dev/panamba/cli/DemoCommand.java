@@ -154,7 +154,8 @@ final class DemoCommand implements Command {
                 0.999,
                 1e-8,
                 Windows.Order.SHUFFLED,
-                false);
+                false,
+                DType.F32);
     }
 
     private static void describe(Config config) {

@@ -62,7 +62,7 @@ final class InspectCommand implements Command {
         long total = parameters.stream().mapToLong(p -> p.shape().elements()).sum();
         long active = parameters.stream().mapToLong(p -> active(p)).sum();
         long context = Math.min(CONTEXT, config.longest());
-        var training = TrainingProgram.of(config, DType.F32, BATCH, (int) context, 1);
+        var training = TrainingProgram.of(config, DType.F32, DType.F32, BATCH, (int) context, 1);
         var plan = Plan.of(training.program(), Placement.PACKED);
         long weights = 4 * total;
         long state = Session.stateBytes(config);

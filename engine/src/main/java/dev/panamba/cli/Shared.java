@@ -15,6 +15,13 @@ final class Shared {
             Opt.path("out", "DIR", "Where to; must not exist.").required();
     static final Opt<DType> WEIGHTS =
             Opt.oneOf("weights", "Type of the large matrices in memory; default: that of the file.", null, FORMATS);
+    static final Opt<DType> COMPUTE = Opt.oneOf(
+            "compute",
+            "What large products of a training round their factors to; bf16 is faster where the processor has its instruction"
+                    + " at full rate (doctor says bf16), and slower elsewhere",
+            DType.F32,
+            DType.F32,
+            DType.BF16);
     static final Opt<Integer> THREADS = Opt.integer(
             "threads", "N", "Default: all cores.", Runtime.getRuntime().availableProcessors());
     static final Opt<Boolean> CHECK_FINITE = Opt.flag(

@@ -1,6 +1,7 @@
 package dev.panamba.cli;
 
 import dev.panamba.model.Presets.Preset;
+import dev.panamba.tensor.DType;
 import dev.panamba.train.Options;
 import dev.panamba.train.Schedule;
 import dev.panamba.train.Windows;
@@ -60,7 +61,8 @@ final class TrainingOptions {
             BETA2,
             EPS,
             ORDER,
-            LAZY_EXPERTS);
+            LAZY_EXPERTS,
+            Shared.COMPUTE);
 
     private final Arguments given;
     private final JsonNode before;
@@ -100,7 +102,8 @@ final class TrainingOptions {
                 or(BETA2, JsonNode::asDouble),
                 or(EPS, JsonNode::asDouble),
                 or(ORDER, n -> of(Windows.Order.class, n)),
-                or(LAZY_EXPERTS, JsonNode::asBoolean));
+                or(LAZY_EXPERTS, JsonNode::asBoolean),
+                or(Shared.COMPUTE, n -> of(DType.class, n)));
     }
 
     /** Writes what {@link #resolve} reads. */
@@ -122,6 +125,7 @@ final class TrainingOptions {
         settings.put("eps", options.eps());
         settings.put("order", name(options.order()));
         settings.put("lazy_experts", options.lazyExperts());
+        settings.put("compute", name(options.compute()));
     }
 
     private <T> T or(Opt<T> option, Function<JsonNode, T> read) {

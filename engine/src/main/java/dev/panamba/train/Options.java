@@ -1,5 +1,7 @@
 package dev.panamba.train;
 
+import dev.panamba.tensor.DType;
+
 /**
  * How to train.
  *
@@ -20,6 +22,8 @@ package dev.panamba.train;
  * @param lazyExperts whether an expert that took no token in a step is left as it is, which spares the pass over its memory. AdamW
  *     would decay its moments and its weights and go on by what the moments still hold; here all of that rests until the expert
  *     takes a token again. The bias corrections follow the training's steps, not the expert's
+ * @param compute F32, or BF16: what large products round their factors to. Weights, moments, sums, scan, router, norms and loss
+ *     stay F32
  */
 public record Options(
         int steps,
@@ -35,7 +39,8 @@ public record Options(
         double beta2,
         double eps,
         Windows.Order order,
-        boolean lazyExperts) {
+        boolean lazyExperts,
+        DType compute) {
 
     /** Which parameters decay. */
     public enum Decay {

@@ -69,6 +69,7 @@ public final class Trainer implements AutoCloseable {
         program = TrainingProgram.of(
                 weights.config(),
                 REAL,
+                options.compute(),
                 options.microBatch(),
                 options.context(),
                 options.batch() / options.microBatch());

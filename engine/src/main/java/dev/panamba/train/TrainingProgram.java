@@ -49,18 +49,20 @@ public record TrainingProgram(
      *
      * @param config the model
      * @param real F32, or F64 to check gradients
+     * @param factors real, or BF16: what large products round their factors to
      * @param microBatch sequences that go through at once
      * @param context tokens of a sequence
      * @param microBatches of one step
      * @return the program
      * @throws IllegalArgumentException if the context is longer than the model's positions
      */
-    public static TrainingProgram of(Config config, DType real, int microBatch, int context, int microBatches) {
+    public static TrainingProgram of(
+            Config config, DType real, DType factors, int microBatch, int context, int microBatches) {
         if (context > config.longest()) {
             throw new IllegalArgumentException(
                     "--context " + context + " is longer than the model's " + config.longest() + " positions.");
         }
-        return of(config, real, microBatch, context, microBatches, LOGITS);
+        return of(config, real, factors, microBatch, context, microBatches, LOGITS);
     }
 
     /** What brings tokens to an experts' weight, or null for another parameter. */
@@ -78,8 +80,8 @@ public record TrainingProgram(
 
     /** With another size of the parts. */
     static TrainingProgram of(
-            Config config, DType real, int microBatch, int context, int microBatches, long mostLogits) {
-        var graph = new Graph(real);
+            Config config, DType real, DType factors, int microBatch, int context, int microBatches, long mostLogits) {
+        var graph = new Graph(real, factors);
         var pass = Pass.whole(graph, microBatch, context, false);
         var token = graph.input("token", DType.I32, pass.T());
         var target = graph.input("target", DType.I32, pass.T());

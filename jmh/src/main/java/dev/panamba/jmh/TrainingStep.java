@@ -104,7 +104,8 @@ public class TrainingStep {
 
         @Setup
         public void bind(Training training) {
-            var program = TrainingProgram.of(training.weights.config(), DType.F32, training.batch, training.context, 1);
+            var program = TrainingProgram.of(
+                    training.weights.config(), DType.F32, DType.F32, training.batch, training.context, 1);
             gradients = Store.allocate("the gradients", program.parameters());
             var stores = Map.of(Role.PARAMETER, training.weights.store(), Role.GRADIENT, gradients);
             executable = Executable.bind(program.program(), DType.F32, training.team, stores, Placement.PACKED);
@@ -153,7 +154,8 @@ public class TrainingStep {
                     0.999,
                     1e-8,
                     Windows.Order.SEQUENTIAL,
-                    false);
+                    false,
+                    DType.F32);
             trainer = new Trainer(training.weights, options, training.team, Placement.PACKED);
         }
 

@@ -139,7 +139,8 @@ public final class Golden {
                 json.get("beta2").doubleValue(),
                 json.get("eps").doubleValue(),
                 Windows.Order.SEQUENTIAL,
-                false);
+                false,
+                DType.F32);
     }
 
     private JsonNode json(String field) {

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.panamba.model.Config;
 import dev.panamba.model.Config.Switch;
 import dev.panamba.model.ModelFiles;
+import dev.panamba.tensor.DType;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -31,7 +32,7 @@ class LazyExpertsTest {
     }
 
     private static Options options(boolean lazy) {
-        return Tiny.options(40, 4, 2, 0.01, lazy);
+        return Tiny.options(40, 4, 2, 0.01, lazy, DType.F32);
     }
 
     private static Batches random(int ids) {

@@ -13,6 +13,7 @@ import dev.panamba.model.Config.Norm;
 import dev.panamba.model.Config.Position;
 import dev.panamba.model.Config.Switch;
 import dev.panamba.model.Weights;
+import dev.panamba.tensor.DType;
 import dev.panamba.text.Corpus;
 import dev.panamba.text.TokenFile;
 import dev.panamba.text.Tokenizers;
@@ -68,11 +69,11 @@ public final class Tiny {
 
     /** Options that train the families quickly. */
     public static Options options(int steps, int batch, int microBatch, double lr) {
-        return options(steps, batch, microBatch, lr, false);
+        return options(steps, batch, microBatch, lr, false, DType.F32);
     }
 
-    /** The same, with experts that may rest. */
-    public static Options options(int steps, int batch, int microBatch, double lr, boolean lazyExperts) {
+    /** The same, with experts that may rest, or with narrow factors. */
+    public static Options options(int steps, int batch, int microBatch, double lr, boolean lazyExperts, DType compute) {
         return new Options(
                 steps,
                 batch,
@@ -87,7 +88,8 @@ public final class Tiny {
                 0.99,
                 1e-8,
                 Windows.Order.SHUFFLED,
-                lazyExperts);
+                lazyExperts,
+                compute);
     }
 
     /** A training of fresh weights. */

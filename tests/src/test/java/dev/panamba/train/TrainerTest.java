@@ -238,7 +238,8 @@ class TrainerTest {
     void aContextBeyondThePositionsIsRefused() {
         var config = Tiny.families().get(3);
         assertThrows(
-                IllegalArgumentException.class, () -> TrainingProgram.of(config, DType.F32, 1, Tiny.POSITIONS + 1, 1));
+                IllegalArgumentException.class,
+                () -> TrainingProgram.of(config, DType.F32, DType.F32, 1, Tiny.POSITIONS + 1, 1));
     }
 
     @Test
