@@ -6,7 +6,7 @@
 
 #include "kernel.h"
 
-enum { CHANNELS = 256 };
+enum { CHANNELS = 256, AHEAD = 2 };
 
 static const real zeros[CHANNELS];
 
@@ -32,11 +32,17 @@ PB_INLINE vec convolve(const real *const *x, const real *taps, const real *bias,
     return c;
 }
 
-/* ---- forward ---- */
+/* ---- forward ----
+ * A range has some channels of each row, and the processor does not foresee where those of the next row are: rows `ahead`
+ * are asked for, here and below.
+ */
 
-PB_INLINE void forward_row(real *u, const real *const *x, const real *taps, const real *bias, int64_t width, int64_t K)
+PB_INLINE void forward_row(real *u, const real *const *x, const real *taps, const real *bias, int64_t ahead_u, int64_t ahead_x,
+                           int64_t width, int64_t K)
 {
     for (int64_t i = 0; i < width; i += VL) {
+        __builtin_prefetch(u + ahead_u + i, 1);
+        __builtin_prefetch(x[K - 1] + ahead_x + i);
         const vec c = convolve(x, taps, bias, i, width, K);
         vstore_part(u + i, c * vsigmoid(c), width - i);
     }
@@ -60,8 +66,8 @@ PB_KERNEL(conv_forward)
                 const real *rows[PB_MAX_CONV];
                 for (int64_t k = 0; k < K; k++) rows[k] = input(x, args->x_stride, before, E, K, t - K + 1 + k);
                 real *u = args->u + (b * L + t) * E + e;
-                if (K == 4) forward_row(u, rows, taps, bias, width, 4);
-                else forward_row(u, rows, taps, bias, width, K);
+                if (K == 4) forward_row(u, rows, taps, bias, AHEAD * E, AHEAD * args->x_stride, width, 4);
+                else forward_row(u, rows, taps, bias, AHEAD * E, AHEAD * args->x_stride, width, K);
             }
             /* Oldest first: where `after` is `before` and L < K - 1, a row moves to a place that has been read. */
             for (int64_t j = 0; args->after && j < K - 1; j++)
@@ -75,9 +81,11 @@ PB_KERNEL(conv_forward)
 
 /* dc of one row, and its share of dtaps and dbias */
 PB_INLINE void gradient_row(real *restrict dc, real *restrict dtaps, real *restrict dbias, const real *du, const real *const *x,
-                            const real *taps, const real *bias, int64_t width, int64_t K)
+                            const real *taps, const real *bias, int64_t ahead_du, int64_t ahead_x, int64_t width, int64_t K)
 {
     for (int64_t i = 0; i < width; i += VL) {
+        __builtin_prefetch(du + ahead_du + i);
+        __builtin_prefetch(x[0] + ahead_x + i);
         const vec c = convolve(x, taps, bias, i, width, K), s = vsigmoid(c);
         const vec d = vload_part(du + i, width - i) * s * (1 + c * (1 - s));
         vstore(dc + i, d);
@@ -90,9 +98,10 @@ PB_INLINE void gradient_row(real *restrict dc, real *restrict dtaps, real *restr
 }
 
 /* dx[t] = sum_k weight[k] dc[t+K-1-k]; dc[j] is the row of t + j */
-PB_INLINE void spread_row(real *restrict dx, const real *const *dc, const real *taps, int64_t width, int64_t K)
+PB_INLINE void spread_row(real *restrict dx, const real *const *dc, const real *taps, int64_t ahead_dx, int64_t width, int64_t K)
 {
     for (int64_t i = 0; i < width; i += VL) {
+        __builtin_prefetch(dx + ahead_dx + i, 1);
         vec sum = vset(0);
         for (int64_t k = 0; k < K; k++) sum += vload(taps + k * CHANNELS + i) * vload(dc[K - 1 - k] + i);
         vstore_part(dx + i, sum, width - i);
@@ -124,12 +133,12 @@ PB_KERNEL(conv_backward)
                 if (t >= 0) {
                     const real *rows[PB_MAX_CONV], *du = args->du + (b * L + t) * E + e;
                     for (int64_t k = 0; k < K; k++) rows[k] = input(x, args->x_stride, before, E, K, t - K + 1 + k);
-                    if (K == 4) gradient_row(ring[t % K], dtaps, dbias, du, rows, taps, bias, width, 4);
-                    else gradient_row(ring[t % K], dtaps, dbias, du, rows, taps, bias, width, K);
+                    if (K == 4) gradient_row(ring[t % K], dtaps, dbias, du, rows, taps, bias, -AHEAD * E, -AHEAD * args->x_stride, width, 4);
+                    else gradient_row(ring[t % K], dtaps, dbias, du, rows, taps, bias, -AHEAD * E, -AHEAD * args->x_stride, width, K);
                     dc[0] = ring[t % K];
                 }
-                if (K == 4) spread_row(dx, dc, taps, width, 4);
-                else spread_row(dx, dc, taps, width, K);
+                if (K == 4) spread_row(dx, dc, taps, -AHEAD * args->dx_stride, width, 4);
+                else spread_row(dx, dc, taps, -AHEAD * args->dx_stride, width, K);
             }
         }
         for (int64_t i = 0; i < width; i++) {

@@ -48,25 +48,40 @@ static void forward_tokens(struct forward_chunk *chunk, const struct pb_scan_for
     }
 }
 
-/* VL channels from i on: h moves through the chunk, y gets its share. b and c have a row for each token, `stride` apart. */
-static void forward_states(struct forward_chunk *chunk, row *h, const row *a, const real *b, const real *c, int64_t stride, int64_t i,
-                           int64_t tokens)
+/* Asks for what the next chunk reads and this one writes, a token and a vector at a time while states are computed: a block's
+ * channels of the next token are a row of E away, and the processor does not foresee them. */
+PB_INLINE void forward_ahead(const struct pb_scan_forward_args *args, int64_t t, int64_t e, int64_t n)
+{
+    if (n == 0) {
+        __builtin_prefetch(args->u + (t + PB_CHUNK) * args->E + e);
+        __builtin_prefetch(args->r + (t + PB_CHUNK) * args->E + e);
+    } else {
+        __builtin_prefetch(args->z + (t + PB_CHUNK) * args->z_stride + e);
+        __builtin_prefetch(args->g + t * args->E + e, 1);
+    }
+}
+
+/* The slab from n0 on, VL channels from i on: h moves through the chunk, y gets its share. b and c have a row for each token,
+ * `stride` apart. */
+static void forward_states(struct forward_chunk *chunk, const struct pb_scan_forward_args *args, row *h, const row *a, const real *b,
+                           const real *c, int64_t stride, int64_t at, int64_t e, int64_t n0, int64_t i, int64_t tokens)
 {
     vec state[SLAB];
     PB_UNROLL
-    for (int n = 0; n < SLAB; n++) state[n] = vload(h[n] + i);
+    for (int n = 0; n < SLAB; n++) state[n] = vload(h[n0 + n] + i);
     for (int64_t t = 0; t < tokens; t++) {
+        forward_ahead(args, at + t, e + i, n0);
         const vec delta = vload(chunk->delta[t] + i), input = vload(chunk->input[t] + i);
         vec y = vload(chunk->y[t] + i);
         PB_UNROLL
         for (int n = 0; n < SLAB; n++) {
-            state[n] = decay(delta, vload(a[n] + i)) * state[n] + input * b[t * stride + n];
+            state[n] = decay(delta, vload(a[n0 + n] + i)) * state[n] + input * b[t * stride + n];
             y += state[n] * c[t * stride + n];
         }
         vstore(chunk->y[t] + i, y);
     }
     PB_UNROLL
-    for (int n = 0; n < SLAB; n++) vstore(h[n] + i, state[n]);
+    for (int n = 0; n < SLAB; n++) vstore(h[n0 + n] + i, state[n]);
 }
 
 static void forward_gate(const struct forward_chunk *chunk, const struct pb_scan_forward_args *args, int64_t at, int64_t e, int64_t width,
@@ -97,7 +112,7 @@ static void forward_item(const struct pb_scan_forward_args *args, int64_t sequen
             const int64_t bc_stride = args->bc_stride, stride = N - n < SLAB ? SLAB : bc_stride;
             const real *b = slab_rows(chunk.b, args->b + at * bc_stride + n, bc_stride, tokens, N - n);
             const real *c = slab_rows(chunk.c, args->c + at * bc_stride + n, bc_stride, tokens, N - n);
-            for (int64_t i = 0; i < width; i += VL) forward_states(&chunk, h + n, a + n, b, c, stride, i, tokens);
+            for (int64_t i = 0; i < width; i += VL) forward_states(&chunk, args, h, a, b, c, stride, at, e, n, i, tokens);
         }
         forward_gate(&chunk, args, at, e, width, tokens);
     }

@@ -39,13 +39,31 @@ static void backward_tokens(struct backward_chunk *chunk, const struct pb_scan_b
     memset(chunk->qma, 0, sizeof chunk->qma);
 }
 
-static void backward_states(struct backward_chunk *chunk, row *carry, row *da, const real *h, const row *a, int64_t i, int64_t E,
-                            int64_t width, int64_t states, int64_t tokens)
+/* As forward_ahead; the next chunk is the one before. */
+PB_INLINE void backward_ahead(const struct pb_scan_backward_args *args, int64_t t, int64_t e, int64_t n)
 {
+    if (n == 0) {
+        __builtin_prefetch(args->u + (t - PB_CHUNK) * args->E + e);
+        __builtin_prefetch(args->r + (t - PB_CHUNK) * args->E + e);
+        __builtin_prefetch(args->du + t * args->E + e, 1);
+        __builtin_prefetch(args->dr + t * args->E + e, 1);
+    } else {
+        __builtin_prefetch(args->dg + (t - PB_CHUNK) * args->E + e);
+        __builtin_prefetch(args->z + (t - PB_CHUNK) * args->z_stride + e);
+        __builtin_prefetch(args->dz + t * args->dz_stride + e, 1);
+    }
+}
+
+static void backward_states(struct backward_chunk *chunk, const struct pb_scan_backward_args *args, row *carry, row *da, const real *h,
+                            const row *a, int64_t at, int64_t e, int64_t n0, int64_t i, int64_t width, int64_t states, int64_t tokens)
+{
+    const int64_t E = args->E;
     vec as[PB_CHUNK][SLAB], ms[PB_CHUNK][SLAB], state[SLAB], sum[SLAB];
     PB_UNROLL
     for (int n = 0; n < SLAB; n++) state[n] = vload_part(h + n * E, n < states ? width : 0);
     for (int64_t t = 0; t < tokens; t++) {
+        backward_ahead(args, at + t, e + i, n0);
+        if (t < SLAB) __builtin_prefetch(h + (t - args->N) * E);
         const vec delta = vload(chunk->delta[t] + i), input = vload(chunk->input[t] + i), dy = vload(chunk->dy[t] + i);
         vec y = vload(chunk->y[t] + i);
         PB_UNROLL
@@ -140,7 +158,7 @@ static void backward_item(const struct pb_scan_backward_args *args, int64_t sequ
             load_slab(chunk.c, args->c + at * args->bc_stride + n, args->bc_stride, tokens, states);
             memset(chunk.dbc, 0, sizeof chunk.dbc);
             for (int64_t i = 0; i < width; i += VL)
-                backward_states(&chunk, carry + n, da + n, h + i, a + n, i, E, width - i, states, tokens);
+                backward_states(&chunk, args, carry + n, da + n, h + i, a + n, at, e, n, i, width - i, states, tokens);
             backward_lanes(&chunk, args->dbc_parts + (block * args->B * L + at) * 2 * N + n, N, states, tokens);
         }
         backward_gate(&chunk, args, dskip, ddt_bias, at, e, width, tokens);

@@ -148,7 +148,7 @@ final class BenchCommand implements Command {
                 var team = new Team(threads);
                 var trainer = new Trainer(weights, options, team, Placement.PACKED)) {
             var noise = Batches.random(weights.config().V(), context);
-            var fields = fields("train", options.compute(), batch, context);
+            var fields = fields("train", DType.F32, options.compute(), batch, context);
             report(fields, team::measure, _ -> trainer.step(noise).tokensPerSecond());
         }
     }
@@ -158,7 +158,7 @@ final class BenchCommand implements Command {
         try (var model = LanguageModel.of(weights, Tokenizers.bytes(), threads)) {
             int count = tokens == null ? Math.min(512, model.config().longest()) : tokens;
             var prompt = text(model, count);
-            report(fields("prefill", weights.format(), 1, count), model::measure, _ -> {
+            report(fields("prefill", weights.format(), DType.F32, 1, count), model::measure, _ -> {
                 try (var session = model.newSession()) {
                     var start = System.nanoTime();
                     session.feed(prompt);
@@ -174,7 +174,7 @@ final class BenchCommand implements Command {
             for (int past : given.get(PAST)) {
                 int count = tokens == null ? Math.clamp(model.config().longest() - past, 1, 128) : tokens;
                 var begin = begin(model, past);
-                var fields = fields("decode", weights.format(), sessions, count);
+                var fields = fields("decode", weights.format(), DType.F32, sessions, count);
                 fields.put("past", past);
                 fields.put("state_bytes", begin.byteSize());
                 report(fields, model::measure, _ -> {
@@ -248,7 +248,7 @@ final class BenchCommand implements Command {
         times.put("p999_us", histogram.getValueAtPercentile(99.9) / 1e3);
         times.put("max_us", histogram.getMaxValue() / 1e3);
         if (json) {
-            var fields = fields("latency", weights, 1, 1);
+            var fields = fields("latency", weights, DType.F32, 1, 1);
             fields.put("tokens", histogram.getTotalCount());
             fields.putAll(times);
             fields.put("collections", collections);
@@ -286,9 +286,11 @@ final class BenchCommand implements Command {
         var profile = given.get(PROFILE) ? new Profile() : null;
         measure.accept(profile);
         var values = new double[reps];
+        var begin = System.nanoTime();
         for (int i = 0; i < reps; i++) {
             values[i] = tokensPerSecond.applyAsDouble(i);
         }
+        var wall = (System.nanoTime() - begin) / 1e9;
         measure.accept(null);
         Arrays.sort(values);
         var median = (values[(reps - 1) / 2] + values[reps / 2]) / 2;
@@ -301,10 +303,11 @@ final class BenchCommand implements Command {
             Json.print(System.out, fields);
         } else {
             System.out.printf(
-                    "%-8s %s, %s, %d x %d%s, %d threads: %,.0f tokens/s [%,.0f - %,.0f], median of %d; peak memory %,d MiB%n",
+                    "%-8s %s, weights %s, compute %s, %d x %d%s, %d threads: %,.0f tokens/s [%,.0f - %,.0f], median of %d; peak memory %,d MiB%n",
                     fields.get("what"),
                     model(),
                     fields.get("weights"),
+                    fields.get("compute"),
                     fields.get("batch"),
                     fields.get("context"),
                     fields.containsKey("past") ? " after " + fields.get("past") : "",
@@ -316,7 +319,7 @@ final class BenchCommand implements Command {
                     peakMebibytes());
         }
         if (profile != null) {
-            new ProfileTable(profile, threads).print(System.out, (String) fields.get("what"), json);
+            new ProfileTable(profile, wall, threads).print(System.out, (String) fields.get("what"), json);
         }
     }
 
@@ -324,12 +327,12 @@ final class BenchCommand implements Command {
         return given.has(MODEL) ? given.get(MODEL).toString() : given.get(PRESET);
     }
 
-    private Map<String, Object> fields(String name, DType weights, int batch, int context) {
+    private Map<String, Object> fields(String name, DType weights, DType compute, int batch, int context) {
         var fields = new LinkedHashMap<String, Object>();
         fields.put("what", name);
         fields.put("preset", model());
         fields.put("weights", weights.name().toLowerCase(Locale.ROOT));
-        fields.put("compute", "f32");
+        fields.put("compute", compute.name().toLowerCase(Locale.ROOT));
         fields.put("threads", threads);
         fields.put("batch", batch);
         fields.put("context", context);

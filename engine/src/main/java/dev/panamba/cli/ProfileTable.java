@@ -8,45 +8,62 @@ import dev.panamba.graph.Value;
 import dev.panamba.memory.Placement;
 import dev.panamba.tensor.DType;
 import java.io.PrintStream;
+import java.util.EnumMap;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 
 /**
  * A profile beside what the machine can do. The roofline of an op is the time that its products would take at the rate of a
- * large product, or its bytes at the rate at which memory adds two large vectors, whichever is longer; functions such as exp are
+ * large product with factors of their type, or its bytes at the rate at which memory adds two large vectors, whichever is longer;
+ * functions such as exp are
  * not counted, so an op that is made of them shows how far it is from being free. What stays in the caches can be beyond it.
  */
 final class ProfileTable {
     private static final int PRODUCT = 2048;
     private static final int VECTOR = 1 << 26;
     private static final int TRIES = 5;
+    private static final String OUTSIDE = "outside the ops";
 
     private final Profile profile;
-    private final double flopsPerSecond;
+    private final double wall;
+    private final Map<DType, Double> flopsPerSecond = new EnumMap<>(DType.class);
     private final double bytesPerSecond;
 
-    /** Measures the machine. */
-    ProfileTable(Profile profile, int threads) {
+    /**
+     * Measures the machine.
+     *
+     * @param profile what was measured
+     * @param wall seconds that it took in all
+     * @param threads that worked
+     */
+    ProfileTable(Profile profile, double wall, int threads) {
         this.profile = profile;
+        this.wall = wall;
         try (var team = new Team(threads)) {
-            flopsPerSecond = rate(
-                    team,
-                    graph -> graph.linear(
-                            graph.input("x", DType.F32, PRODUCT, PRODUCT),
-                            graph.input("w", DType.F32, PRODUCT, PRODUCT),
-                            null),
-                    Profile.Row::flops);
+            for (var factors : List.of(DType.F32, DType.BF16)) {
+                var flops = rate(
+                        team,
+                        new Graph(DType.F32, factors),
+                        graph -> graph.linear(
+                                graph.input("x", DType.F32, PRODUCT, PRODUCT),
+                                graph.input("w", DType.F32, PRODUCT, PRODUCT),
+                                null),
+                        Profile.Row::flops);
+                flopsPerSecond.put(factors, flops);
+            }
             bytesPerSecond = rate(
                     team,
+                    new Graph(DType.F32),
                     graph -> graph.add(graph.input("a", DType.F32, VECTOR), graph.input("b", DType.F32, VECTOR)),
                     Profile.Row::bytes);
         }
     }
 
-    private static double rate(Team team, Function<Graph, Value> emit, ToDoubleFunction<Profile.Row> work) {
-        var graph = new Graph(DType.F32);
+    private static double rate(
+            Team team, Graph graph, Function<Graph, Value> emit, ToDoubleFunction<Profile.Row> work) {
         graph.output(emit.apply(graph));
         double best = 0;
         try (var program = Executable.bind(graph.program(), DType.F32, team, Map.of(), Placement.PACKED)) {
@@ -69,7 +86,7 @@ final class ProfileTable {
         }
         if (!json) {
             out.printf(
-                    "  %-36s %8s %10s %7s %9s %7s %9s   (100 %% is %,.0f GFLOP/s or %,.1f GB/s)%n",
+                    "  %-36s %8s %10s %7s %9s %7s %9s   (100 %% is %,.0f GFLOP/s, %,.0f with factors in bf16, or %,.1f GB/s)%n",
                     "op",
                     "calls",
                     "ms",
@@ -77,14 +94,15 @@ final class ProfileTable {
                     "GFLOP/s",
                     "GB/s",
                     "roofline",
-                    flopsPerSecond / 1e9,
+                    flopsPerSecond.get(DType.F32) / 1e9,
+                    flopsPerSecond.get(DType.BF16) / 1e9,
                     bytesPerSecond / 1e9);
         }
         for (var row : profile.rows()) {
-            var share = row.seconds() / all;
+            var share = row.seconds() / wall;
             var flops = row.flops() / row.seconds();
             var bytes = row.bytes() / row.seconds();
-            var roofline = Math.max(flops / flopsPerSecond, bytes / bytesPerSecond);
+            var roofline = Math.max(flops / flopsPerSecond.get(row.factors()), bytes / bytesPerSecond);
             if (json) {
                 var fields = new LinkedHashMap<String, Object>();
                 fields.put("what", what + " op");
@@ -107,6 +125,16 @@ final class ProfileTable {
                         bytes / 1e9,
                         roofline * 100);
             }
+        }
+        if (json) {
+            var fields = new LinkedHashMap<String, Object>();
+            fields.put("what", what + " op");
+            fields.put("op", OUTSIDE);
+            fields.put("seconds", wall - all);
+            fields.put("share", 1 - all / wall);
+            Json.print(out, fields);
+        } else {
+            out.printf("  %-36s %8s %10.2f %5.1f %%%n", OUTSIDE, "", (wall - all) * 1e3, (1 - all / wall) * 100);
         }
     }
 }

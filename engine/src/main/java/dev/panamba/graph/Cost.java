@@ -3,6 +3,8 @@ package dev.panamba.graph;
 import static dev.panamba.graph.ForwardOp.*;
 import static dev.panamba.graph.GradientOp.*;
 
+import dev.panamba.tensor.DType;
+
 /**
  * How much work an op is: what a profile divides by its time, and from which it is told what is worth sharing among workers and
  * what is over before they have met.
@@ -51,6 +53,24 @@ record Cost(double products, double functions, double bytes) {
             case CrossEntropy o -> functions(o, o.logits(), 1);
             case CrossEntropyGrad o -> functions(o, o.logits(), 1);
             default -> new Cost(0, 0, touched(op));
+        };
+    }
+
+    /**
+     * What an op's products round their factors to.
+     *
+     * @param op any op
+     * @return a type, F32 also where there are no products
+     */
+    static DType factors(Op op) {
+        return switch (op) {
+            case Linear o -> o.factors();
+            case LinearGrad o -> o.factors();
+            case LinearWeightGrad o -> o.factors();
+            case ExpertLinear o -> o.factors();
+            case ExpertLinearGrad o -> o.factors();
+            case ExpertWeightGrad o -> o.factors();
+            default -> DType.F32;
         };
     }
 

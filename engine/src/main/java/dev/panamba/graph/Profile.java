@@ -1,5 +1,6 @@
 package dev.panamba.graph;
 
+import dev.panamba.tensor.DType;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.IdentityHashMap;
@@ -24,10 +25,11 @@ public final class Profile {
      * @param op its kind, and the parameter's name without the layer's number
      * @param calls how often one was run
      * @param seconds in all
+     * @param factors what its products round their factors to
      * @param flops of all, two for a multiplication with its addition; functions such as exp are not among them
      * @param bytes that all read and wrote, each once for an op
      */
-    public record Row(String op, long calls, double seconds, double flops, double bytes) {}
+    public record Row(String op, long calls, double seconds, DType factors, double flops, double bytes) {}
 
     /** An op's steps follow each other; the first one counts as a call. */
     void add(Op op, long spent, boolean isFirst) {
@@ -53,9 +55,20 @@ public final class Profile {
             var cost = Cost.of(op);
             rows.merge(
                     name(op),
-                    new Row(name(op), count, spent[0] / 1e9, 2 * cost.products() * count, cost.bytes() * count),
+                    new Row(
+                            name(op),
+                            count,
+                            spent[0] / 1e9,
+                            Cost.factors(op),
+                            2 * cost.products() * count,
+                            cost.bytes() * count),
                     (a, b) -> new Row(
-                            a.op, a.calls + b.calls, a.seconds + b.seconds, a.flops + b.flops, a.bytes + b.bytes));
+                            a.op,
+                            a.calls + b.calls,
+                            a.seconds + b.seconds,
+                            a.factors,
+                            a.flops + b.flops,
+                            a.bytes + b.bytes));
         });
         var sorted = new ArrayList<>(rows.values());
         sorted.sort(Comparator.comparingDouble(row -> -row.seconds));
