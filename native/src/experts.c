@@ -11,17 +11,25 @@
 
 /* ---- route ---- */
 
+/* The largest of a row; NaN is passed over, unless it comes first. */
+static real largest(const real *row, int64_t n)
+{
+    const int64_t whole = n / VL;
+    real most = vmax_lanes(vlargest(vset(row[0]), row, VL, whole));
+    for (int64_t e = whole * VL; e < n; e++)
+        most = row[e] > most ? row[e] : most;
+    return most;
+}
+
 /* The argmax is that of the stored probabilities, so `expert`, `gate` and `probability` agree to the last bit even where
- * rounding makes a tie. Comparisons with NaN are false: a row of NaN goes to expert 0, its gate carries the NaN on. */
+ * rounding makes a tie, which the first one wins. NaN equals nothing: a row of NaN goes to expert 0, its gate carries the NaN on. */
 PB_KERNEL(route_forward)
 {
     const int64_t X = args->X;
     for (int64_t t = begin; t < end; t++) {
         const real *restrict logits = args->logits + t * X;
         real *restrict probability = args->probability + t * X;
-        real highest = logits[0];
-        for (int64_t e = 1; e < X; e++)
-            highest = logits[e] > highest ? logits[e] : highest;
+        const real highest = largest(logits, X);
         vec sums = vset(0);
         int64_t e = 0;
         for (; e + VL <= X; e += VL) {
@@ -35,14 +43,14 @@ PB_KERNEL(route_forward)
             for (; e < X; e++)
                 sum += probability[e];
         }
-        int32_t expert = 0;
-        for (e = 0; e < X; e++) {
+        for (e = 0; e < X; e++)
             probability[e] /= sum;
-            if (probability[e] > probability[expert])
-                expert = (int32_t)e;
-        }
-        args->expert[t] = expert;
-        args->gate[t] = probability[expert];
+        const real most = largest(probability, X);
+        int32_t expert = 0;
+        while (expert < X && probability[expert] != most)
+            expert++;
+        args->expert[t] = expert < X ? expert : 0;
+        args->gate[t] = probability[args->expert[t]];
     }
     return PB_OK;
 }
