@@ -155,10 +155,10 @@ final class BenchCommand implements Command {
 
     private void prefill() throws IOException {
         var weights = weights(given.get(Shared.WEIGHTS));
-        try (var model = LanguageModel.of(weights, Tokenizers.bytes(), threads)) {
+        try (var model = LanguageModel.of(weights, Tokenizers.bytes(), DType.F32, given.get(Shared.COMPUTE), threads)) {
             int count = tokens == null ? Math.min(512, model.config().longest()) : tokens;
             var prompt = text(model, count);
-            report(fields("prefill", weights.format(), DType.F32, 1, count), model::measure, _ -> {
+            report(fields("prefill", weights.format(), given.get(Shared.COMPUTE), 1, count), model::measure, _ -> {
                 try (var session = model.newSession()) {
                     var start = System.nanoTime();
                     session.feed(prompt);
@@ -170,11 +170,11 @@ final class BenchCommand implements Command {
 
     private void decode() throws IOException {
         var weights = weights(given.get(Shared.WEIGHTS));
-        try (var model = LanguageModel.of(weights, Tokenizers.bytes(), threads)) {
+        try (var model = LanguageModel.of(weights, Tokenizers.bytes(), DType.F32, given.get(Shared.COMPUTE), threads)) {
             for (int past : given.get(PAST)) {
                 int count = tokens == null ? Math.clamp(model.config().longest() - past, 1, 128) : tokens;
                 var begin = begin(model, past);
-                var fields = fields("decode", weights.format(), DType.F32, sessions, count);
+                var fields = fields("decode", weights.format(), given.get(Shared.COMPUTE), sessions, count);
                 fields.put("past", past);
                 fields.put("state_bytes", begin.byteSize());
                 report(fields, model::measure, _ -> {
@@ -208,7 +208,7 @@ final class BenchCommand implements Command {
     /** Single tokens of one session, in microseconds, and what the collector did meanwhile. */
     private void latency() throws IOException {
         var weights = weights(given.get(Shared.WEIGHTS));
-        try (var model = LanguageModel.of(weights, Tokenizers.bytes(), threads);
+        try (var model = LanguageModel.of(weights, Tokenizers.bytes(), DType.F32, given.get(Shared.COMPUTE), threads);
                 var session = model.newSession()) {
             var begin = session.feed(0).snapshot();
             var greedy = Sampler.greedy();
@@ -248,7 +248,7 @@ final class BenchCommand implements Command {
         times.put("p999_us", histogram.getValueAtPercentile(99.9) / 1e3);
         times.put("max_us", histogram.getMaxValue() / 1e3);
         if (json) {
-            var fields = fields("latency", weights, DType.F32, 1, 1);
+            var fields = fields("latency", weights, given.get(Shared.COMPUTE), 1, 1);
             fields.put("tokens", histogram.getTotalCount());
             fields.putAll(times);
             fields.put("collections", collections);

@@ -213,7 +213,7 @@ final class DemoCommand implements Command {
 
     private void write(Weights weights) throws IOException {
         var stream = new PrintStream(System.out, false, StandardCharsets.UTF_8);
-        try (var model = LanguageModel.of(weights, Tokenizers.bytes(), threads);
+        try (var model = LanguageModel.of(weights, Tokenizers.bytes(), DType.F32, threads);
                 var session = model.newSession()) {
             var prompt = "    /**\n     * Returns ";
             System.out.println("What it writes:");

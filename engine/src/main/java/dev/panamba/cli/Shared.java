@@ -17,7 +17,7 @@ final class Shared {
             Opt.oneOf("weights", "Type of the large matrices in memory; default: that of the file.", null, FORMATS);
     static final Opt<DType> COMPUTE = Opt.oneOf(
             "compute",
-            "What large products of a training round their factors to; bf16 is faster where the processor has its instruction"
+            "What large products round their factors to; bf16 is faster where the processor has its instruction"
                     + " at full rate (doctor says bf16), and slower elsewhere",
             DType.F32,
             DType.F32,

@@ -136,7 +136,7 @@ final class ForwardLowering {
                 if (o.weight().type().isGrouped()) {
                     yield product(o.y(), o.x(), o.weight(), null, o.offset());
                 }
-                if (isMatvec(o.x(), o.factors())) {
+                if (isMatvec(o.x())) {
                     yield matvec(o.y(), o.x(), o.weight(), null, o.offset());
                 }
                 yield to.products().lower(Form.FORWARD, o.y(), o.x(), o.weight(), o.offset(), o.factors(), false);
@@ -184,15 +184,15 @@ final class ForwardLowering {
         };
     }
 
-    private static boolean isMatvec(Value x, DType factors) {
-        return x.rows() <= FEW_TOKENS && factors == x.type();
+    private static boolean isMatvec(Value x) {
+        return x.rows() <= FEW_TOKENS;
     }
 
     private List<Step> linear(Linear o) {
         if (o.weight().type().isGrouped()) {
             return product(o.y(), o.x(), o.weight(), o.bias(), null);
         }
-        if (isMatvec(o.x(), o.factors())) {
+        if (isMatvec(o.x())) {
             return matvec(o.y(), o.x(), o.weight(), o.bias(), null);
         }
         var steps = new ArrayList<Step>();

@@ -34,11 +34,11 @@ public final class LanguageModel implements AutoCloseable {
     private final Team team;
     private final SessionPool pool;
 
-    private LanguageModel(Weights weights, Tokenizer tokenizer, Team team) {
+    private LanguageModel(Weights weights, Tokenizer tokenizer, DType compute, Team team) {
         this.weights = weights;
         this.tokenizer = tokenizer;
         this.team = team;
-        this.pool = new SessionPool(weights, team, SLOTS);
+        this.pool = new SessionPool(weights, compute, team, SLOTS);
     }
 
     /**
@@ -50,7 +50,7 @@ public final class LanguageModel implements AutoCloseable {
      * @throws IOException if a file is missing or wrong, with the file's name and what is wrong
      */
     public static LanguageModel load(Path directory) throws IOException {
-        return load(directory, null, false, Runtime.getRuntime().availableProcessors());
+        return load(directory, null, DType.F32, false, Runtime.getRuntime().availableProcessors());
     }
 
     /**
@@ -58,16 +58,19 @@ public final class LanguageModel implements AutoCloseable {
      *
      * @param directory as for {@link #load(Path)}
      * @param weights type of the large matrices: F32, BF16, INT8 or INT4, converted while they are loaded; null for that of the file
+     * @param compute F32, or BF16: what products of more than a few tokens round their factors to, which reads a prompt faster where
+     *     the processor has instructions for it, and gives slightly different numbers when it comes in other pieces
      * @param map whether to map the weights instead of copying them: the start costs nothing and of experts only those are read that are used, but
      *     the file must have the type of weights, and must not be truncated while the model is open, since that ends the process
      * @param threads that work for the model, the caller's included
      * @return the model, to be closed after its sessions
      * @throws IOException if a file is missing or wrong, with the file's name and what is wrong
      */
-    public static LanguageModel load(Path directory, DType weights, boolean map, int threads) throws IOException {
+    public static LanguageModel load(Path directory, DType weights, DType compute, boolean map, int threads)
+            throws IOException {
         Natives.loadAhead();
         var tokenizer = ModelFiles.tokenizer(directory);
-        return of(ModelFiles.weights(directory, map, weights), tokenizer, threads);
+        return of(ModelFiles.weights(directory, map, weights), tokenizer, compute, threads);
     }
 
     /**
@@ -75,14 +78,15 @@ public final class LanguageModel implements AutoCloseable {
      *
      * @param weights the model takes them over and closes them, also if it cannot be made
      * @param tokenizer of its texts
+     * @param compute F32 or BF16, as for {@link #load(Path, DType, DType, boolean, int)}
      * @param threads that work for the model, the caller's included
      * @return the model
      */
-    public static LanguageModel of(Weights weights, Tokenizer tokenizer, int threads) {
+    public static LanguageModel of(Weights weights, Tokenizer tokenizer, DType compute, int threads) {
         Team team = null;
         try {
             team = new Team(threads);
-            return new LanguageModel(weights, tokenizer, team);
+            return new LanguageModel(weights, tokenizer, compute, team);
         } catch (RuntimeException e) {
             if (team != null) {
                 team.close();

@@ -36,6 +36,7 @@ final class SessionPool implements AutoCloseable {
     private static final String LOGITS = "logits";
 
     private final Weights weights;
+    private final DType compute;
     private final Team team;
     private final int slots;
     private final Store states;
@@ -69,8 +70,9 @@ final class SessionPool implements AutoCloseable {
         }
     }
 
-    SessionPool(Weights weights, Team team, int slots) {
+    SessionPool(Weights weights, DType compute, Team team, int slots) {
         this.weights = weights;
+        this.compute = compute;
         this.team = team;
         this.slots = slots;
         this.batches = new Body[slots + 1];
@@ -88,7 +90,7 @@ final class SessionPool implements AutoCloseable {
     }
 
     private final class BodyGraph {
-        final Graph graph = new Graph(REAL);
+        final Graph graph = new Graph(REAL, compute);
         final Pass pass;
         final Value token;
         final Value x;
@@ -118,7 +120,7 @@ final class SessionPool implements AutoCloseable {
     private Head head(int B) {
         if (heads[B] == null) {
             var config = weights.config();
-            var graph = new Graph(REAL);
+            var graph = new Graph(REAL, compute);
             var last = graph.input("last", REAL, B, config.D());
             var pass = Pass.whole(graph, B, 1, true, weights.format());
             var logits = graph.output(Network.head(config, pass, last));

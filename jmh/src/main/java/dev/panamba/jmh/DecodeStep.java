@@ -1,5 +1,6 @@
 package dev.panamba.jmh;
 
+import dev.panamba.tensor.DType;
 import dev.panamba.infer.LanguageModel;
 import dev.panamba.infer.Sampler;
 import dev.panamba.infer.Session;
@@ -74,7 +75,7 @@ public class DecodeStep {
         public void read() {
             var weights = Weights.random(Presets.named(preset).config(), 1);
             var threads = cores.equals("one") ? 1 : Runtime.getRuntime().availableProcessors();
-            model = LanguageModel.of(weights, Tokenizers.bytes(), threads);
+            model = LanguageModel.of(weights, Tokenizers.bytes(), DType.F32, threads);
             session = model.newSession();
             session.feed(new Random(1).ints(PROMPT, 0, model.config().V()).toArray());
             prompt = session.snapshot();

@@ -70,7 +70,7 @@ final class Allocations {
 
     private static void sessions() {
         var weights = Weights.random(Presets.named("tiny-moe-mamba").config(), 1);
-        try (var model = LanguageModel.of(weights, Tokenizers.bytes(), 1);
+        try (var model = LanguageModel.of(weights, Tokenizers.bytes(), DType.F32, 1);
                 var session = model.newSession()) {
             session.feed(1, 2, 3);
             for (var sampler : List.of(Sampler.greedy(), Sampler.of(0.8, 20, 0.9, 1))) {

@@ -50,7 +50,7 @@ class FormatsTest {
             try (var logits = new Logits(narrow, TOKENS, team, Placement.CHECKED)) {
                 whole = doubles(logits.tensor().data().toArray(JAVA_FLOAT));
             }
-            try (var model = LanguageModel.of(narrow, Tokenizers.bytes(), 2);
+            try (var model = LanguageModel.of(narrow, Tokenizers.bytes(), DType.F32, 2);
                     var session = model.newSession()) {
                 for (int t = 0; t < TOKENS.length; t++) {
                     session.feed(TOKENS[t]);
@@ -83,7 +83,7 @@ class FormatsTest {
     }
 
     private static double[] logits(Path directory, DType format, boolean map) throws IOException {
-        try (var model = LanguageModel.load(directory, format, map, 2);
+        try (var model = LanguageModel.load(directory, format, DType.F32, map, 2);
                 var session = model.newSession()) {
             session.feed(TOKENS);
             return logits(session);

@@ -1,5 +1,6 @@
 package dev.panamba.infer;
 
+import dev.panamba.tensor.DType;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
@@ -25,7 +26,7 @@ import org.junit.jupiter.api.Test;
 /** What is closed is refused with words, whoever asks and whenever. */
 class LifetimeTest {
     private static LanguageModel model(int threads) {
-        return LanguageModel.of(Weights.random(Tiny.families().get(1), 1), Tokenizers.bytes(), threads);
+        return LanguageModel.of(Weights.random(Tiny.families().get(1), 1), Tokenizers.bytes(), DType.F32, threads);
     }
 
     private static TreeSet<String> publicMethods(Class<?> type) {
@@ -130,10 +131,10 @@ class LifetimeTest {
     @Test
     void aModelThatCannotBeMadeClosesItsWeights() {
         var weights = Weights.random(Tiny.families().getFirst(), 1);
-        assertThrows(IllegalArgumentException.class, () -> LanguageModel.of(weights, Tokenizers.bytes(), 0));
+        assertThrows(IllegalArgumentException.class, () -> LanguageModel.of(weights, Tokenizers.bytes(), DType.F32, 0));
         assertThrows(
                 IllegalStateException.class,
-                () -> LanguageModel.of(weights, Tokenizers.bytes(), 1)
+                () -> LanguageModel.of(weights, Tokenizers.bytes(), DType.F32, 1)
                         .newSession()
                         .feed(1));
     }

@@ -42,7 +42,7 @@ class SessionTest {
     }
 
     private static LanguageModel model(Config config, int threads) {
-        return LanguageModel.of(Weights.random(config, 1), Tokenizers.bytes(), threads);
+        return LanguageModel.of(Weights.random(config, 1), Tokenizers.bytes(), DType.F32, threads);
     }
 
     private static int[] tokens(int count) {
@@ -307,8 +307,8 @@ class SessionTest {
             try (var weights = Weights.random(config, 1)) {
                 AtomicFiles.directory(directory, ModelFiles.contents(weights, DType.F32, null));
             }
-            try (var copied = LanguageModel.load(directory, null, false, 2);
-                    var mapped = LanguageModel.load(directory, null, true, 2);
+            try (var copied = LanguageModel.load(directory, null, DType.F32, false, 2);
+                    var mapped = LanguageModel.load(directory, null, DType.F32, true, 2);
                     var a = copied.newSession();
                     var b = mapped.newSession()) {
                 assertArrayEquals(state(a.feed(tokens(50))), state(b.feed(tokens(50))), config.family());
@@ -341,7 +341,7 @@ class SessionTest {
         System.arraycopy(bytes, header, odd, header + 1, bytes.length - header);
         Files.write(file, odd);
         for (var map : new boolean[] {false, true}) {
-            try (var model = LanguageModel.load(directory, null, map, 2);
+            try (var model = LanguageModel.load(directory, null, DType.F32, map, 2);
                     var session = model.newSession()) {
                 assertArrayEquals(expected, state(session.feed(tokens(20))));
             } catch (IOException e) {
