@@ -1,7 +1,7 @@
 package dev.panamba.cli;
 
 import dev.panamba.io.AtomicFiles;
-import dev.panamba.model.Presets;
+import dev.panamba.model.ModelFiles;
 import dev.panamba.model.Size;
 import dev.panamba.train.Checkpoint;
 import dev.panamba.train.Curve;
@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.function.Function;
 import java.util.stream.Stream;
@@ -60,45 +61,39 @@ record ComparisonReport(Path folder, ComparePlan plan, List<Row> rows) {
     static ComparisonReport of(Path folder, ComparePlan plan) throws IOException {
         var rows = new ArrayList<Row>();
         for (var name : plan.presets()) {
-            var row = row(folder, plan, name, rows.isEmpty() ? null : rows.getFirst());
-            if (!row.trained.isEmpty()) {
-                rows.add(row);
-            }
+            row(folder, plan, name, rows.isEmpty() ? null : rows.getFirst()).ifPresent(rows::add);
         }
         return new ComparisonReport(folder, plan, rows);
     }
 
-    private static Row row(Path folder, ComparePlan plan, String name, Row first) throws IOException {
-        var preset = Presets.named(name);
+    private static Optional<Row> row(Path folder, ComparePlan plan, String name, Row first) throws IOException {
+        var finished = plan.seeds().stream()
+                .filter(seed -> Files.exists(directory(folder, name, seed).resolve(PresetTraining.ROUTING)))
+                .toList();
+        if (finished.isEmpty()) {
+            return Optional.empty();
+        }
+        var checkpoint =
+                Checkpoint.latest(directory(folder, name, finished.getFirst())).orElseThrow();
         int context = plan.settings().path("context").asInt();
         long tokens = (long) context * plan.settings().path("batch").asInt();
-        var size = Size.of(preset.config(), context);
+        var size = Size.of(ModelFiles.config(checkpoint.directory()), context);
         var baseline = first != null && first.name.equals(plan.presets().getFirst()) ? first : null;
         var trained = new ArrayList<Trained>();
-        double lr = preset.lr();
-        for (long seed : plan.seeds()) {
+        for (long seed : finished) {
             var directory = directory(folder, name, seed);
-            if (!Files.exists(directory.resolve(PresetTraining.ROUTING))) {
-                continue;
-            }
-            lr = Checkpoint.latest(directory)
-                    .orElseThrow()
-                    .settings()
-                    .path("lr")
-                    .asDouble();
             var history = History.read(directory, tokens);
-            var same = baseline == null
+            var speedUp = baseline == null
                     ? null
                     : baseline.trained.stream()
-                            .filter(t -> t.seed == seed)
+                            .filter(same -> same.seed == seed)
                             .findFirst()
+                            .map(same -> SpeedUp.of(
+                                    same.history, history, plan.smoothing(), size.flops() / baseline.size.flops()))
                             .orElse(null);
-            var speedUp = same == null
-                    ? null
-                    : SpeedUp.of(same.history, history, plan.smoothing(), size.flops() / baseline.size.flops());
             trained.add(new Trained(seed, directory, history, speedUp));
         }
-        return new Row(name, size, lr, trained);
+        return Optional.of(new Row(name, size, checkpoint.settings().path("lr").asDouble(), trained));
     }
 
     double loss(Trained trained) {
