@@ -119,7 +119,7 @@ record ComparisonReport(Path folder, ComparePlan plan, List<Row> rows) {
 
                 Trained for %s steps of %s sequences of %s tokens, the same in the same order for all; seeds %s. Mean [lowest - highest]
                 over the seeds. Active parameters count the embedding whole. Work is that of matrix products and attention, forward, for
-                one token; backward is the same multiple of it for each.
+                one token; backward is about twice that for each.
 
                 The loss is the exponential moving average of the training's cross entropy, in nats per token, with factor %s and Adam's
                 correction for its start. A speed-up is the baseline's steps, seconds or floating-point operations by those of the other

@@ -60,7 +60,7 @@ final class InspectCommand implements Command {
     private void model(String name, Config config) {
         var parameters = Network.parameters(config, DType.F32);
         int context = Math.min(CONTEXT, config.longest());
-        var size = Size.of(config, context);
+        var size = size(name, config, context);
         var training = TrainingProgram.of(config, DType.F32, DType.F32, BATCH, context, 1);
         var plan = Plan.of(training.program(), Placement.PACKED);
         long weights = 4 * size.parameters();
@@ -98,6 +98,14 @@ final class InspectCommand implements Command {
                 Words.bytes(4 * weights + plan.bytes()), Words.bytes(plan.bytes()), BATCH, context);
         System.out.printf(
                 "               %18s  of activations if no two values shared memory%n", Words.bytes(plan.naiveBytes()));
+    }
+
+    private static Size size(String name, Config config, int context) {
+        try {
+            return Size.of(config, context);
+        } catch (ArithmeticException e) {
+            throw new IllegalArgumentException(name + " describes a model of more bytes than can be counted.", e);
+        }
     }
 
     private void file(Path path) throws IOException {

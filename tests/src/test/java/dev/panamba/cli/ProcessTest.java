@@ -173,13 +173,13 @@ class ProcessTest {
             "--out",
             out,
             "--steps",
-            400,
+            200,
             "--batch",
             1,
             "--context",
             8,
             "--save-every",
-            10
+            20
         };
     }
 
@@ -194,7 +194,7 @@ class ProcessTest {
         var killed = start(":", compare(out));
         awaitStep(killed, first);
         killed.destroyForcibly().waitFor();
-        assertTrue(step(first) < 400, "it was killed too late to tell");
+        assertTrue(step(first) < 200, "it was killed too late to tell");
         var interrupted = start(":", compare(out));
         awaitStep(interrupted, second);
         new ProcessBuilder("kill", "-INT", String.valueOf(interrupted.pid()))
@@ -203,7 +203,7 @@ class ProcessTest {
         assertTrue(interrupted.waitFor(20, TimeUnit.SECONDS), "it did not stop");
         assertEquals(130, interrupted.exitValue(), output());
         assertTrue(output().contains("stopped and saved; the same command goes on"), output());
-        assertTrue(step(second) < 400, "it was interrupted too late to tell");
+        assertTrue(step(second) < 200, "it was interrupted too late to tell");
         assertFalse(Files.exists(out.resolve("report.md")));
         assertEquals(0, Line.run(compare(out)).exit());
         for (var name : List.of("tiny-mamba/seed-1", "tiny-moe-mamba/seed-1")) {
