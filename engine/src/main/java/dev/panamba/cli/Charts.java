@@ -11,6 +11,7 @@ import java.util.List;
 import javax.imageio.ImageIO;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
+import org.knowm.xchart.internal.chartpart.Chart;
 import org.knowm.xchart.style.Styler.LegendPosition;
 import org.knowm.xchart.style.markers.SeriesMarkers;
 import tools.jackson.databind.JsonNode;
@@ -45,16 +46,28 @@ final class Charts {
         if (charts.lines.isEmpty()) {
             return pictures;
         }
-        try {
+        attempt(() -> {
             pictures.add(charts.loss());
             if (!charts.lines.getFirst().path("layers").isEmpty()) {
                 pictures.add(charts.experts());
             }
+        });
+        return pictures;
+    }
+
+    /** Draws pictures. */
+    @FunctionalInterface
+    interface Drawing {
+        void draw() throws IOException;
+    }
+
+    /** Draws where that can be done: a system may have no fonts, or its Java no windows, and no work is to end in that. */
+    static void attempt(Drawing drawing) throws IOException {
+        try {
+            drawing.draw();
         } catch (RuntimeException | LinkageError | InternalError e) {
-            // A system without fonts, or a Java without windows; a training is not to end in that.
             System.err.println("no picture could be drawn, for which Java needs fonts (Debian: fontconfig): " + e);
         }
-        return pictures;
     }
 
     private Path loss() throws IOException {
@@ -106,7 +119,8 @@ final class Charts {
         return save(chart, "experts.png");
     }
 
-    private static double[] shares(List<JsonNode> part, int layer) {
+    /** Of one layer, the share of the busiest and that of the idlest expert, 1 being an even one. */
+    static double[] shares(List<JsonNode> part, int layer) {
         double[] load = new double
                 [part.getFirst().path("layers").path(layer).path("load").size()];
         double sum = 0;
@@ -126,7 +140,7 @@ final class Charts {
         return new double[] {most, least};
     }
 
-    private static XYChart chart(String title, String x, String y) {
+    static XYChart chart(String title, String x, String y) {
         var chart = new XYChartBuilder()
                 .width(900)
                 .height(540)
@@ -140,9 +154,18 @@ final class Charts {
     }
 
     private Path save(XYChart chart, String name) throws IOException {
-        var file = directory.resolve(name);
-        var image = new BufferedImage(chart.getWidth(), chart.getHeight(), BufferedImage.TYPE_INT_RGB);
-        chart.paint(image.createGraphics(), chart.getWidth(), chart.getHeight());
+        return save(directory.resolve(name), List.of(chart));
+    }
+
+    /** Paints charts of one width below each other. */
+    static Path save(Path file, List<? extends Chart<?, ?>> charts) throws IOException {
+        int height = charts.stream().mapToInt(Chart::getHeight).sum();
+        var image = new BufferedImage(charts.getFirst().getWidth(), height, BufferedImage.TYPE_INT_RGB);
+        var graphics = image.createGraphics();
+        for (var chart : charts) {
+            chart.paint(graphics, chart.getWidth(), chart.getHeight());
+            graphics.translate(0, chart.getHeight());
+        }
         ImageIO.write(image, "png", file.toFile());
         return file;
     }

@@ -15,6 +15,7 @@ import dev.panamba.text.TokenFile;
 import dev.panamba.text.Tokenizers;
 import dev.panamba.train.Bigram;
 import dev.panamba.train.Evaluation;
+import dev.panamba.train.HeldOut;
 import dev.panamba.train.Metrics;
 import dev.panamba.train.Options;
 import dev.panamba.train.Schedule;
@@ -30,14 +31,10 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalDouble;
-import java.util.function.Predicate;
 
 /** {@code panamba demo}. */
 final class DemoCommand implements Command {
     private static final String PRESET = "tiny-moe-mamba";
-    /** Of so many files one is held out. */
-    private static final int HELD_OUT = 20;
-
     private static final double SECONDS = 65;
     /** Steps that are tried for their speed; the fastest counts, since the first ones compile. */
     private static final int TRIED = 20;
@@ -54,7 +51,6 @@ final class DemoCommand implements Command {
             "DIR",
             "Where pictures and the model go; default: panamba-demo, or the next such name that is free.");
 
-    private Path data;
     private Path out;
     private int threads;
     private Metrics last;
@@ -72,23 +68,17 @@ final class DemoCommand implements Command {
 
     @Override
     public int run(Arguments given) throws IOException {
-        data = given.get(DATA);
         threads = given.get(Shared.THREADS);
-        Predicate<String> include = _ -> true;
-        if (data == null) {
-            include = source();
-        }
-        var files = include;
-        Predicate<String> heldOut = name -> Math.floorMod(name.hashCode(), HELD_OUT) == 0;
+        var text = given.has(DATA) ? Corpus.of(given.get(DATA)) : SourceText.find();
         out = directory(given.get(OUT));
         var trainFile = out.resolve("train.tokens");
         var validFile = out.resolve("valid.tokens");
         var bytes = Tokenizers.bytes();
-        var train = TokenFile.write(trainFile, new Corpus(data, n -> files.test(n) && !heldOut.test(n)), bytes);
-        var valid = TokenFile.write(validFile, new Corpus(data, n -> files.test(n) && heldOut.test(n)), bytes);
+        var train = TokenFile.write(trainFile, SourceText.toLearn(text), bytes);
+        var valid = TokenFile.write(validFile, SourceText.heldOut(text), bytes);
         System.out.printf(
                 "Text: %s, %,d files with %,d bytes to learn from, %,d files with %,d bytes held out%n",
-                data, train.documents(), train.bytes(), valid.documents(), valid.bytes());
+                text.path(), train.documents(), train.bytes(), valid.documents(), valid.bytes());
         var preset = Presets.named(PRESET);
         describe(preset.config());
         try (var tokens = TokenFile.open(trainFile);
@@ -99,16 +89,6 @@ final class DemoCommand implements Command {
         Files.delete(trainFile);
         Files.delete(validFile);
         return 0;
-    }
-
-    private Predicate<String> source() {
-        data = Path.of(System.getProperty("java.home"), "lib", "src.zip");
-        if (Files.exists(data)) {
-            return name -> name.startsWith("java.base/java/") && name.endsWith(".java");
-        }
-        System.out.println("This JDK has no lib/src.zip, so the demo learns from Panamba's own sources: a small text.");
-        data = Path.of(System.getProperty("panamba.home", "."));
-        return name -> !name.startsWith(".") && !name.contains("target/") && name.matches(".*\\.(java|c|h)");
     }
 
     private static Path directory(Path out) throws IOException {
@@ -176,7 +156,8 @@ final class DemoCommand implements Command {
             try (var trainer = new Trainer(weights, options, team, Placement.PACKED);
                     var progress = new Progress(0, options.steps(), true)) {
                 var windows = new Windows(tokens, options.context(), options.seed(), options.order());
-                var run = new TrainingRun(out, trainer, options, windows, held, evaluation, null, 0, _ -> {});
+                var run = new TrainingRun(
+                        out, trainer, options, windows, new HeldOut(held, evaluation, 10), null, 0, _ -> {});
                 run.run((Metrics metrics, OptionalDouble measured) -> {
                     last = metrics;
                     progress.step(metrics, measured);

@@ -1,7 +1,6 @@
 package dev.panamba.cli;
 
 import dev.panamba.graph.Plan;
-import dev.panamba.graph.Value;
 import dev.panamba.infer.Session;
 import dev.panamba.io.SafeTensors;
 import dev.panamba.memory.Placement;
@@ -9,6 +8,7 @@ import dev.panamba.model.Config;
 import dev.panamba.model.ModelFiles;
 import dev.panamba.model.Network;
 import dev.panamba.model.Presets;
+import dev.panamba.model.Size;
 import dev.panamba.tensor.DType;
 import dev.panamba.train.TrainingProgram;
 import java.io.IOException;
@@ -59,19 +59,19 @@ final class InspectCommand implements Command {
 
     private void model(String name, Config config) {
         var parameters = Network.parameters(config, DType.F32);
-        long total = parameters.stream().mapToLong(p -> p.shape().elements()).sum();
-        long active = parameters.stream().mapToLong(p -> active(p)).sum();
-        long context = Math.min(CONTEXT, config.longest());
-        var training = TrainingProgram.of(config, DType.F32, DType.F32, BATCH, (int) context, 1);
+        int context = Math.min(CONTEXT, config.longest());
+        var size = size(name, config, context);
+        var training = TrainingProgram.of(config, DType.F32, DType.F32, BATCH, context, 1);
         var plan = Plan.of(training.program(), Placement.PACKED);
-        long weights = 4 * total;
+        long weights = 4 * size.parameters();
         long state = Session.stateBytes(config);
         if (json) {
             var fields = new LinkedHashMap<String, Object>();
             fields.put("model", name);
             fields.put("family", config.family());
-            fields.put("parameters", total);
-            fields.put("active", active);
+            fields.put("parameters", size.parameters());
+            fields.put("active", size.active());
+            fields.put("flops", Math.round(size.flops()));
             fields.put("weight_bytes", weights);
             fields.put("state_bytes", state);
             fields.put("training_bytes", 4 * weights + plan.bytes());
@@ -87,14 +87,25 @@ final class InspectCommand implements Command {
         }
         System.out.println();
         System.out.printf("%s (%s)%n", name, config.family());
-        System.out.printf("parameters     %,18d%n", total);
-        System.out.printf("active         %,18d  read for one token (the embedding counted whole)%n", active);
+        System.out.printf("parameters     %,18d%n", size.parameters());
+        System.out.printf("active         %,18d  read for one token (the embedding counted whole)%n", size.active());
+        System.out.printf(
+                "work           %,18.0f  FLOPs forward for one token of %d (matrix products and attention)%n",
+                size.flops(), context);
         System.out.printf("inference      %18s  weights, F32, and %s%n", Words.bytes(weights), Words.state(config));
         System.out.printf(
                 "training       %18s  weights, gradients, two moments, and %s of activations at %d x %d%n",
                 Words.bytes(4 * weights + plan.bytes()), Words.bytes(plan.bytes()), BATCH, context);
         System.out.printf(
                 "               %18s  of activations if no two values shared memory%n", Words.bytes(plan.naiveBytes()));
+    }
+
+    private static Size size(String name, Config config, int context) {
+        try {
+            return Size.of(config, context);
+        } catch (ArithmeticException e) {
+            throw new IllegalArgumentException(name + " describes a model of more bytes than can be counted.", e);
+        }
     }
 
     private void file(Path path) throws IOException {
@@ -123,11 +134,5 @@ final class InspectCommand implements Command {
         } else {
             System.out.printf("%n%,d elements in %d tensors%n", total, tensors.size());
         }
-    }
-
-    /** Of the experts' weights one is read. */
-    private static long active(Value parameter) {
-        var experts = parameter.name().contains(".experts.");
-        return parameter.shape().elements() / (experts ? parameter.shape().dim(0) : 1);
     }
 }

@@ -16,7 +16,18 @@ import tools.jackson.core.JacksonException;
 public final class Main {
     /** The names in the order of the help. */
     static final List<String> COMMANDS = List.of(
-            "demo", "train", "generate", "eval", "logits", "inspect", "export", "convert", "bench", "doctor", "help");
+            "demo",
+            "train",
+            "compare",
+            "generate",
+            "eval",
+            "logits",
+            "inspect",
+            "export",
+            "convert",
+            "bench",
+            "doctor",
+            "help");
 
     private Main() {}
 
@@ -73,6 +84,7 @@ public final class Main {
         return switch (name) {
             case "demo" -> new DemoCommand();
             case "train" -> new TrainCommand();
+            case "compare" -> new CompareCommand();
             case "generate" -> new GenerateCommand();
             case "eval" -> new EvalCommand();
             case "logits" -> new LogitsCommand();

@@ -63,7 +63,11 @@ final class Opt<T> {
     }
 
     static Opt<Long> seed(String description) {
-        return new Opt<>("seed", "N", description, 1L, "a whole number of 64 bits", Long::valueOf);
+        return seed("seed", description, 1L);
+    }
+
+    static Opt<Long> seed(String name, String description, Long otherwise) {
+        return new Opt<>(name, "N", description, otherwise, "a whole number of 64 bits", Long::valueOf);
     }
 
     static Opt<Double> number(String name, String description) {
@@ -108,7 +112,7 @@ final class Opt<T> {
     Opt<List<T>> several(List<T> otherwise) {
         var all = new Opt<List<T>>(name, label + ",...", description, otherwise, kind, words -> {
             var values = new ArrayList<T>();
-            for (var word : words.split(",")) {
+            for (var word : words.split(",", -1)) {
                 values.add(read(word));
             }
             return values;

@@ -13,6 +13,7 @@ import dev.panamba.text.Tokenizer;
 import dev.panamba.text.Tokenizers;
 import dev.panamba.train.Checkpoint;
 import dev.panamba.train.Evaluation;
+import dev.panamba.train.HeldOut;
 import dev.panamba.train.Options;
 import dev.panamba.train.Trainer;
 import dev.panamba.train.TrainingRun;
@@ -29,6 +30,8 @@ import tools.jackson.databind.node.ObjectNode;
 /** {@code panamba train}. */
 final class TrainCommand implements Command {
     private static final int UNPRESET_STEPS = 1_000;
+    /** Of the held-out text. */
+    private static final int MEASUREMENTS = 10;
 
     private static final Opt<String> PRESET = Opt.text(
                     "preset", "NAME", "One of the presets; an unknown name lists them.")
@@ -133,8 +136,7 @@ final class TrainCommand implements Command {
                     trainer,
                     options,
                     windows,
-                    held,
-                    evaluation,
+                    held == null ? null : new HeldOut(held, evaluation, MEASUREMENTS),
                     tokenizerFile,
                     given.get(SAVE_EVERY),
                     settings -> remember(settings, options));
@@ -150,26 +152,14 @@ final class TrainCommand implements Command {
     }
 
     private void run(TrainingRun run, int first, Options options, boolean bytes) throws IOException {
-        var interrupt = new Thread(
-                () -> System.err.println(
-                        run.stop()
-                                ? "stopped and saved; go on with --resume"
-                                : "stopped, and what is new is not saved"),
-                "panamba-stop");
-        Runtime.getRuntime().addShutdownHook(interrupt);
-        try (var progress = new Progress(first, options.steps(), bytes)) {
+        try (var _ = new Interrupt(run, "go on with --resume");
+                var progress = new Progress(first, options.steps(), bytes)) {
             run.run((metrics, measured) -> {
                 progress.step(metrics, measured);
                 if (given.get(JSON)) {
                     System.out.println(TrainingRun.line(metrics, measured));
                 }
             });
-        } finally {
-            try {
-                Runtime.getRuntime().removeShutdownHook(interrupt);
-            } catch (IllegalStateException e) {
-                // The process is ending already.
-            }
         }
         if (!run.stopped()) {
             System.err.println("the model is in " + out);
@@ -217,7 +207,7 @@ final class TrainCommand implements Command {
                             + tokenizer.vocabulary() + ": give --tokenizer the one that the model was made for.");
         }
         int context = Math.min(256, config.longest());
-        return new Preset("", config, context, 32, UNPRESET_STEPS, 1e-3);
+        return new Preset("", config, context, 32, UNPRESET_STEPS, 1e-3, true);
     }
 
     /** The model that a resumed training is said to have, which need not be said. */

@@ -23,11 +23,11 @@ final class TrainingOptions {
             "N",
             "Sequences that go through the network at once; default: all. Experts' capacity is theirs.");
     private static final Opt<Long> SEED = Opt.seed("Of weights and order");
-    private static final Opt<Double> LR = Opt.number("lr", "Highest learning rate; default: the preset's.");
+    static final Opt<Double> LR = Opt.number("lr", "Highest learning rate; default: the preset's.");
     private static final Opt<Integer> WARMUP =
             Opt.integer("warmup-steps", "N", "Steps until it is reached; default: 1 % of the steps.");
     private static final Opt<Schedule.Shape> SCHEDULE =
-            Opt.oneOf("schedule", "What follows the warm-up", Schedule.Shape.COSINE, Schedule.Shape.values());
+            Opt.oneOf("schedule", "What follows the warm-up; default: the preset's.", null, Schedule.Shape.values());
     private static final Opt<Double> MIN_RATIO =
             Opt.number("min-lr-ratio", "Where the cosine ends, as a share of --lr", 0.1);
     private static final Opt<Double> WEIGHT_DECAY = Opt.number("weight-decay", "Decoupled weight decay", 0.1);
@@ -64,6 +64,10 @@ final class TrainingOptions {
             LAZY_EXPERTS,
             Shared.COMPUTE);
 
+    /** Those of a command that has several trainings. */
+    static final List<Opt<?>> WITHOUT_SEED =
+            ALL.stream().filter(option -> option != SEED).toList();
+
     private final Arguments given;
     private final JsonNode before;
 
@@ -80,20 +84,28 @@ final class TrainingOptions {
 
     /** All options for a preset, checked. */
     Options resolve(Preset preset) {
+        return resolve(preset, or(SEED, JsonNode::asLong));
+    }
+
+    /** The same with a seed that is no option. */
+    Options resolve(Preset preset, long seed) {
         int steps = or(STEPS, JsonNode::asInt, preset.steps());
         int batch = or(BATCH, JsonNode::asInt, preset.batch());
         var schedule = new Schedule(
                 or(LR, JsonNode::asDouble, preset.lr()),
                 or(WARMUP, JsonNode::asInt, Math.max(1, steps / 100)),
                 steps,
-                or(SCHEDULE, n -> of(Schedule.Shape.class, n)),
+                or(
+                        SCHEDULE,
+                        n -> of(Schedule.Shape.class, n),
+                        preset.decays() ? Schedule.Shape.COSINE : Schedule.Shape.CONSTANT),
                 or(MIN_RATIO, JsonNode::asDouble));
         return new Options(
                 steps,
                 batch,
                 or(CONTEXT, JsonNode::asInt, preset.context()),
                 or(MICRO_BATCH, JsonNode::asInt, batch),
-                or(SEED, JsonNode::asLong),
+                seed,
                 schedule,
                 or(WEIGHT_DECAY, JsonNode::asDouble),
                 or(DECAY, n -> of(Options.Decay.class, n)),
@@ -115,17 +127,17 @@ final class TrainingOptions {
         settings.put("seed", options.seed());
         settings.put("lr", options.schedule().lr());
         settings.put("warmup_steps", options.schedule().warmup());
-        settings.put("schedule", name(options.schedule().shape()));
+        settings.put("schedule", Words.lower(options.schedule().shape()));
         settings.put("min_lr_ratio", options.schedule().minRatio());
         settings.put("weight_decay", options.weightDecay());
-        settings.put("decay", name(options.decay()));
+        settings.put("decay", Words.lower(options.decay()));
         settings.put("clip", options.clip());
         settings.put("beta1", options.beta1());
         settings.put("beta2", options.beta2());
         settings.put("eps", options.eps());
-        settings.put("order", name(options.order()));
+        settings.put("order", Words.lower(options.order()));
         settings.put("lazy_experts", options.lazyExperts());
-        settings.put("compute", name(options.compute()));
+        settings.put("compute", Words.lower(options.compute()));
     }
 
     private <T> T or(Opt<T> option, Function<JsonNode, T> read) {
@@ -142,9 +154,5 @@ final class TrainingOptions {
 
     private static <E extends Enum<E>> E of(Class<E> type, JsonNode name) {
         return Enum.valueOf(type, name.asString().toUpperCase(Locale.ROOT));
-    }
-
-    private static String name(Enum<?> constant) {
-        return constant.name().toLowerCase(Locale.ROOT);
     }
 }

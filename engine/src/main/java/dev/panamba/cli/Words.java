@@ -26,6 +26,11 @@ final class Words {
                 config.constantState() ? "at every length" : "room for " + config.maxPositions() + " tokens");
     }
 
+    /** A constant's name as it is written elsewhere. */
+    static String lower(Enum<?> constant) {
+        return constant.name().toLowerCase(Locale.ROOT);
+    }
+
     /** A duration as m:ss. */
     static String time(double seconds) {
         long whole = Math.max(0, Math.round(seconds));

@@ -17,4 +17,14 @@ public record Program(List<Op> ops, List<Value> inputs, Set<Value> outputs) {
         inputs = List.copyOf(inputs);
         outputs = Set.copyOf(outputs);
     }
+
+    /**
+     * The floating-point operations of all matrix products and of attention: two for each multiplication with its addition. What
+     * is done element by element, as in a scan, is not counted.
+     *
+     * @return a count for one run
+     */
+    public double flops() {
+        return 2 * ops.stream().mapToDouble(op -> Cost.of(op).products()).sum();
+    }
 }

@@ -9,16 +9,25 @@ import dev.panamba.model.Config.None;
 import dev.panamba.model.Config.Norm;
 import dev.panamba.model.Config.Position;
 import dev.panamba.model.Config.Switch;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.SequencedMap;
 
 /**
  * Named configurations with the settings they are trained with. {@code paper-*} are the rows of the paper's first version
  * (100,000 steps of 256 sequences of 256 tokens); {@code small-*} and {@code tiny-*} have the same shapes for a laptop and
- * bytes; {@code mamba-130m} has the published model's shape.
+ * bytes; {@code claim-*}, {@code claim64-*} and {@code claim128-*} are matched as the paper's rows are, with its 32 experts, for
+ * its claim about steps at three small widths, and {@code -xN} behind one is the same with N experts; {@code mamba-130m} has the
+ * published model's shape.
  */
 public final class Presets {
+    private static final int CONTEXT = 256;
+    private static final int CLAIM_STEPS = 3_662;
+    /** The paper's ablation. */
+    private static final int[] EXPERTS = {1, 4, 8, 16, 32};
+
     private static final SequencedMap<String, Preset> ALL = new LinkedHashMap<>();
 
     /**
@@ -30,8 +39,9 @@ public final class Presets {
      * @param batch sequences of a step
      * @param steps of a whole training
      * @param lr highest learning rate
+     * @param decays whether the learning rate falls behind the warm-up
      */
-    public record Preset(String name, Config config, int context, int batch, int steps, double lr) {
+    public record Preset(String name, Config config, int context, int batch, int steps, double lr, boolean decays) {
         /**
          * The same for another tokenizer.
          *
@@ -39,7 +49,27 @@ public final class Presets {
          * @return a preset
          */
         public Preset withVocabulary(int vocabulary) {
-            return new Preset(name, config.withVocabulary(vocabulary), context, batch, steps, lr);
+            return new Preset(name, config.withVocabulary(vocabulary), context, batch, steps, lr, decays);
+        }
+
+        /**
+         * The same for a shorter or longer training.
+         *
+         * @param number of steps
+         * @return a preset
+         */
+        public Preset withSteps(int number) {
+            return new Preset(name, config, context, batch, number, lr, decays);
+        }
+
+        /**
+         * The same at another speed.
+         *
+         * @param rate the highest learning rate
+         * @return a preset
+         */
+        public Preset withLr(double rate) {
+            return new Preset(name, config, context, batch, steps, rate, decays);
         }
     }
 
@@ -47,16 +77,23 @@ public final class Presets {
         var paper = new Sizes(50257, 512, 8, 8, 2048, 1536, 32, 256);
         var small = new Sizes(256, 128, 4, 4, 512, 384, 16, 256);
         var tiny = new Sizes(256, 64, 2, 4, 256, 192, 8, 256);
-        families("paper", paper, 256, 256, 100_000, 1e-3);
-        families("small", small, 256, 32, 2_000, 2e-3);
-        families("tiny", tiny, 256, 16, 600, 4e-3);
+        families("paper", paper, 256, 100_000, 1e-3, true);
+        families("small", small, 32, 2_000, 2e-3, true);
+        families("tiny", tiny, 16, 600, 4e-3, true);
+        claim("claim", 32, 2, 2, 3e-3);
+        claim("claim64", 64, 3, 4, 2e-3);
+        claim("claim128", 128, 4, 4, 1e-3);
         var mixer = new Mamba(1536, 16, 4, 48, false, true);
         var published =
                 new Config(50280, 768, 24, mixer, new None(), false, Norm.RMS, 1e-5, true, true, Position.NONE, 0);
-        ALL.put("mamba-130m", new Preset("mamba-130m", published, 256, 4, 1_000, 6e-4));
+        ALL.put("mamba-130m", new Preset("mamba-130m", published, CONTEXT, 4, 1_000, 6e-4, true));
     }
 
     private record Sizes(int V, int D, int pairs, int H, int attentionF, int mambaF, int X, int positions) {
+        Mamba mamba() {
+            return new Mamba(2 * D, 16, 4, Math.ceilDiv(D, 16), false, true);
+        }
+
         Config config(Mixer mixer, Mlp mlp, boolean parallel) {
             var attention = mixer instanceof Attention;
             return new Config(
@@ -77,8 +114,19 @@ public final class Presets {
 
     private Presets() {}
 
-    private static void families(String size, Sizes s, int context, int batch, int steps, double lr) {
-        var mamba = new Mamba(2 * s.D, 16, 4, Math.ceilDiv(s.D, 16), false, true);
+    /** The paper's ratios; 30 million tokens, and the constant rate that its curves look like. */
+    private static void claim(String size, int D, int pairs, int H, double lr) {
+        var sizes = new Sizes(256, D, pairs, H, 4 * D, 3 * D, 32, CONTEXT);
+        families(size, sizes, 32, CLAIM_STEPS, lr, false);
+        for (int X : EXPERTS) {
+            var name = size + "-moe-mamba-x" + X;
+            var config = sizes.config(sizes.mamba(), new Switch(X, 3 * D, 1.0, 0.01), false);
+            ALL.put(name, new Preset(name, config, CONTEXT, 32, CLAIM_STEPS, lr, false));
+        }
+    }
+
+    private static void families(String size, Sizes s, int batch, int steps, double lr, boolean decays) {
+        var mamba = s.mamba();
         var attention = new Attention(s.H);
         var experts = new Switch(s.X, s.mambaF, 1.0, 0.01);
         var configs = new Config[] {
@@ -91,7 +139,7 @@ public final class Presets {
         };
         for (var config : configs) {
             var name = size + "-" + config.family();
-            ALL.put(name, new Preset(name, config, context, batch, steps, lr));
+            ALL.put(name, new Preset(name, config, CONTEXT, batch, steps, lr, decays));
         }
     }
 
@@ -115,8 +163,22 @@ public final class Presets {
         var preset = ALL.get(name);
         if (preset == null) {
             throw new IllegalArgumentException(
-                    "There is no preset " + name + "; there are " + String.join(", ", ALL.keySet()) + ".");
+                    "There is no preset " + name + "; there are " + String.join(", ", names()) + ".");
         }
         return preset;
+    }
+
+    /** The names of one size in one word each, since all in full would fill the screen. */
+    private static Iterable<String> names() {
+        var sizes = new LinkedHashMap<String, List<String>>();
+        for (var name : ALL.keySet()) {
+            int dash = name.indexOf('-');
+            sizes.computeIfAbsent(name.substring(0, dash), _ -> new ArrayList<>())
+                    .add(name.substring(dash + 1));
+        }
+        var names = new ArrayList<String>();
+        sizes.forEach((size, rest) -> names.add(
+                rest.size() == 1 ? size + "-" + rest.getFirst() : size + "-{" + String.join(",", rest) + "}"));
+        return names;
     }
 }

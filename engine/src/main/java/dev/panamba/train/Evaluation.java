@@ -1,8 +1,10 @@
 package dev.panamba.train;
 
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
+import static java.lang.foreign.ValueLayout.JAVA_INT;
 
 import dev.panamba.graph.Executable;
+import dev.panamba.graph.ForwardOp.Route;
 import dev.panamba.graph.Graph;
 import dev.panamba.graph.Role;
 import dev.panamba.graph.Team;
@@ -13,8 +15,12 @@ import dev.panamba.model.Weights;
 import dev.panamba.nn.Pass;
 import dev.panamba.tensor.DType;
 import dev.panamba.text.TokenFile;
+import dev.panamba.text.TokenKind;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
+import java.util.function.LongConsumer;
 
 /**
  * The loss of a model on a text, without dropping: consecutive windows of one context, each from zero state, every token but
@@ -32,6 +38,7 @@ public final class Evaluation implements AutoCloseable {
     private final Value token;
     private final Value target;
     private final Value loss;
+    private final List<Route> routes;
 
     /**
      * A sum of losses.
@@ -91,6 +98,8 @@ public final class Evaluation implements AutoCloseable {
         target = graph.input("target", DType.I32, pass.T());
         var logits = Network.head(config, pass, Network.body(config, pass, token));
         loss = graph.output(graph.crossEntropy(logits, target));
+        routes = List.copyOf(pass.routes());
+        routes.forEach(route -> graph.output(route.expert()));
         executable = Executable.bind(graph.program(), REAL, team, Map.of(Role.PARAMETER, weights.store()), placement);
     }
 
@@ -102,6 +111,46 @@ public final class Evaluation implements AutoCloseable {
      * @return the sum of losses
      */
     public Result measure(TokenFile tokens, long most) {
+        var sum = new Object() {
+            double nats;
+            long targets;
+        };
+        read(tokens, most, targets -> {
+            sum.nats += sum(executable.at(loss));
+            sum.targets += targets;
+        });
+        return new Result(sum.nats, sum.targets);
+    }
+
+    /**
+     * Counts which kinds of tokens go to which expert.
+     *
+     * @param tokens the text, at least two tokens
+     * @param most tokens to count at most, rounded up to whole windows
+     * @param kinds of the vocabulary's tokens
+     * @return for each Switch layer tokens by expert and {@link TokenKind#ordinal}
+     */
+    public List<long[][]> routing(TokenFile tokens, long most, TokenKind[] kinds) {
+        var counts = new ArrayList<long[][]>();
+        for (var route : routes) {
+            counts.add(new long[(int) route.logits().columns()][TokenKind.values().length]);
+        }
+        read(tokens, most, _ -> {
+            for (int layer = 0; layer < routes.size(); layer++) {
+                var expert = executable.at(routes.get(layer).expert());
+                for (long t = 0; t < (long) B * L; t++) {
+                    if (executable.at(target).getAtIndex(JAVA_INT, t) >= 0) {
+                        var kind = kinds[executable.at(token).getAtIndex(JAVA_INT, t)];
+                        counts.get(layer)[expert.getAtIndex(JAVA_INT, t)][kind.ordinal()]++;
+                    }
+                }
+            }
+        });
+        return counts;
+    }
+
+    /** Runs the windows, and says behind each run how many targets it had. */
+    private void read(TokenFile tokens, long most, LongConsumer behind) {
         if (most < 1) {
             throw new IllegalArgumentException("There are " + most + " targets to measure, and one is the least.");
         }
@@ -111,9 +160,8 @@ public final class Evaluation implements AutoCloseable {
         }
         long all = Math.ceilDiv(tokens.length() - 1, L);
         long some = Math.min(all, Math.ceilDiv(most, L));
-        double nats = 0;
-        long targets = 0;
         for (long window = 0; window < some; window += B) {
+            long targets = 0;
             executable.at(token).fill((byte) 0);
             // Every byte 0xFF is the integer -1, which is no target.
             executable.at(target).fill((byte) 0xFF);
@@ -125,9 +173,8 @@ public final class Evaluation implements AutoCloseable {
                 targets += n;
             }
             executable.run();
-            nats += sum(executable.at(loss));
+            behind.accept(targets);
         }
-        return new Result(nats, targets);
     }
 
     private static double sum(MemorySegment floats) {

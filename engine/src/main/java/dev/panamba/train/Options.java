@@ -68,6 +68,34 @@ public record Options(
         within(1e-20, eps, 1, "--eps");
     }
 
+    /**
+     * The same for a part of the steps, with the warm-up in proportion.
+     *
+     * @param part the number of steps is divided by it
+     * @param lr another highest learning rate
+     * @return options of a shorter training
+     */
+    public Options shortened(int part, double lr) {
+        int fewer = Math.max(1, steps / part);
+        int warmup = Math.ceilDiv(schedule.warmup(), part);
+        return new Options(
+                fewer,
+                batch,
+                context,
+                microBatch,
+                seed,
+                new Schedule(lr, warmup, fewer, schedule.shape(), schedule.minRatio()),
+                weightDecay,
+                decay,
+                clip,
+                beta1,
+                beta2,
+                eps,
+                order,
+                lazyExperts,
+                compute);
+    }
+
     static void positive(double value, String name) {
         if (!(value > 0 && value < Double.POSITIVE_INFINITY)) {
             throw new IllegalArgumentException(name + " is " + value + " and must be a number above 0.");

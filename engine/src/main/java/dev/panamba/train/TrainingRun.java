@@ -1,7 +1,6 @@
 package dev.panamba.train;
 
 import dev.panamba.io.AtomicFiles;
-import dev.panamba.text.TokenFile;
 import java.io.BufferedWriter;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -19,10 +18,6 @@ import tools.jackson.databind.node.ObjectNode;
  * Whatever ends it, what it loses are the steps since the last checkpoint; {@link #stop} loses none.
  */
 public final class TrainingRun {
-    /** Held-out targets that are measured in between; at the end all are. */
-    private static final long SAMPLE = 32_768;
-    /** Held-out measurements of a whole training. */
-    private static final int MEASUREMENTS = 10;
     /** Seconds between checkpoints where no number of steps is given. */
     private static final double SAVE_SECONDS = 60;
     /** Saving may take this share of the time at most. */
@@ -34,8 +29,7 @@ public final class TrainingRun {
     private final Trainer trainer;
     private final Options options;
     private final Batches batches;
-    private final TokenFile valid;
-    private final Evaluation evaluation;
+    private final HeldOut heldOut;
     private final Path tokenizer;
     private final int saveEvery;
     private final Consumer<ObjectNode> settings;
@@ -66,8 +60,7 @@ public final class TrainingRun {
      * @param trainer new, or restored from a checkpoint of this directory
      * @param options of the trainer
      * @param batches what to learn from
-     * @param valid held-out text, or null
-     * @param evaluation measures it, or null
+     * @param heldOut what to measure on, or null
      * @param tokenizer a {@code tokenizer.json} to keep with the model, or null
      * @param saveEvery steps between checkpoints, or 0 for about a minute
      * @param settings what a checkpoint remembers of how it is trained
@@ -77,8 +70,7 @@ public final class TrainingRun {
             Trainer trainer,
             Options options,
             Batches batches,
-            TokenFile valid,
-            Evaluation evaluation,
+            HeldOut heldOut,
             Path tokenizer,
             int saveEvery,
             Consumer<ObjectNode> settings) {
@@ -86,8 +78,7 @@ public final class TrainingRun {
         this.trainer = trainer;
         this.options = options;
         this.batches = batches;
-        this.valid = valid;
-        this.evaluation = evaluation;
+        this.heldOut = heldOut;
         this.tokenizer = tokenizer;
         this.saveEvery = saveEvery;
         this.settings = settings;
@@ -113,15 +104,10 @@ public final class TrainingRun {
      */
     public void run(Listener listener) throws IOException {
         try (var lines = openMetrics()) {
-            var measureEvery = Math.max(1, options.steps() / MEASUREMENTS);
             while (trainer.step() < options.steps() && !stopped) {
                 var metrics = trainer.step(batches);
                 var last = trainer.step() == options.steps();
-                var measured = valid != null && (last || trainer.step() % measureEvery == 0)
-                        ? OptionalDouble.of(evaluation
-                                .measure(valid, last ? Long.MAX_VALUE : SAMPLE)
-                                .natsPerToken())
-                        : OptionalDouble.empty();
+                var measured = measure(last);
                 lines.write(line(metrics, measured));
                 lines.newLine();
                 listener.step(metrics, measured);
@@ -160,6 +146,17 @@ public final class TrainingRun {
      */
     public boolean stopped() {
         return stopped;
+    }
+
+    private OptionalDouble measure(boolean last) {
+        if (heldOut == null) {
+            return OptionalDouble.empty();
+        }
+        if (last) {
+            return OptionalDouble.of(heldOut.whole());
+        }
+        var every = Math.max(1, options.steps() / heldOut.measurements());
+        return trainer.step() % every == 0 ? OptionalDouble.of(heldOut.sample()) : OptionalDouble.empty();
     }
 
     private boolean due() {

@@ -160,7 +160,40 @@ class MistakesTest {
         all.add(mistake(1, "--past", "bench --preset tiny-mamba --past 0"));
         all.add(mistake(1, "There is no preset foo", "bench --preset foo"));
         all.add(mistake(1, "threads", "bench --preset tiny-mamba --threads 0"));
+        all.add(mistake(1, "Give --presets", "compare --data {text} --out {new}"));
+        all.add(mistake(1, "alone", "compare --presets tiny-mamba --data {text} --out {new}"));
+        all.add(mistake(1, "alone", "compare --presets tiny-mamba,tiny-mamba --data {text} --out {new}"));
+        all.add(mistake(1, "There is no preset foo", compare("", "tiny-mamba,foo")));
+        all.add(mistake(1, "There is no preset ", compare("", "tiny-mamba,,tiny-transformer")));
+        all.add(mistake(1, "--steps 600", compare("", "tiny-mamba,small-mamba")));
+        all.add(mistake(1, "--batch 16", compare("--steps 2", "tiny-mamba,small-mamba")));
+        all.add(mistake(1, "--data", "compare --presets tiny-mamba,tiny-transformer --out {new}"));
+        all.add(mistake(1, "does not exist", compare("--data {missing}")));
+        all.add(mistake(1, "does not exist", compare("--valid {missing}")));
+        all.add(mistake(1, "needs 257", compare("--data {short}")));
+        all.add(mistake(1, "in the way", compare("--out {text}")));
+        all.add(mistake(2, "--seeds", compare("--seeds ,")));
+        all.add(mistake(2, "--seeds", compare("--seeds 1,x")));
+        all.add(mistake(2, "--seed", compare("--seed 1")));
+        all.add(mistake(1, "--sweep", compare("--sweep lr=1e-3")));
+        all.add(mistake(1, "--sweep", compare("--sweep lr=1e-3,fast")));
+        all.add(mistake(1, "--sweep", compare("--sweep clip=1,2")));
+        all.add(mistake(1, "--lr", compare("--sweep lr=-1,1")));
+        all.add(mistake(1, "one of them", compare("--sweep lr=1e-3,2e-3 --lr 1")));
+        all.add(mistake(1, "--smoothing", compare("--smoothing 0")));
+        all.add(mistake(1, "--threads", compare("--threads 0")));
+        all.add(mistake(1, "--clip", compare("--clip 0")));
         return all;
+    }
+
+    private static String compare(String more) {
+        return compare(more, "tiny-mamba,tiny-transformer");
+    }
+
+    private static String compare(String more, String presets) {
+        var data = more.contains("--data") ? "" : " --data {text}";
+        var out = more.contains("--out") ? "" : " --out {new}";
+        return ("compare --presets " + presets + data + out + " " + more).strip();
     }
 
     private static String train(String more) {

@@ -161,6 +161,77 @@ class ProcessTest {
                         .exit());
     }
 
+    private Object[] compare(Path out) {
+        return new Object[] {
+            "compare",
+            "--presets",
+            "tiny-mamba,tiny-moe-mamba",
+            "--data",
+            text,
+            "--valid",
+            text,
+            "--out",
+            out,
+            "--steps",
+            200,
+            "--batch",
+            1,
+            "--context",
+            8,
+            "--save-every",
+            20
+        };
+    }
+
+    /** Killed in its first training and interrupted in its second, it comes to what it would have come to. */
+    @Test
+    void anEndedComparisonGoesOn() throws Exception {
+        var whole = folder.resolve("whole");
+        assertEquals(0, Line.run(compare(whole)).exit());
+        var out = folder.resolve("run");
+        var first = out.resolve("tiny-mamba/seed-1");
+        var second = out.resolve("tiny-moe-mamba/seed-1");
+        var killed = start(":", compare(out));
+        awaitStep(killed, first);
+        killed.destroyForcibly().waitFor();
+        assertTrue(step(first) < 200, "it was killed too late to tell");
+        var interrupted = start(":", compare(out));
+        awaitStep(interrupted, second);
+        new ProcessBuilder("kill", "-INT", String.valueOf(interrupted.pid()))
+                .start()
+                .waitFor();
+        assertTrue(interrupted.waitFor(20, TimeUnit.SECONDS), "it did not stop");
+        assertEquals(130, interrupted.exitValue(), output());
+        assertTrue(output().contains("stopped and saved; the same command goes on"), output());
+        assertTrue(step(second) < 200, "it was interrupted too late to tell");
+        assertFalse(Files.exists(out.resolve("report.md")));
+        assertEquals(0, Line.run(compare(out)).exit());
+        for (var name : List.of("tiny-mamba/seed-1", "tiny-moe-mamba/seed-1")) {
+            assertEquals(timeless(whole.resolve(name)), timeless(out.resolve(name)));
+            assertEquals(
+                    -1,
+                    Files.mismatch(
+                            whole.resolve(name).resolve("model.safetensors"),
+                            out.resolve(name).resolve("model.safetensors")));
+        }
+        assertEquals(
+                -1,
+                Files.mismatch(whole.resolve("tiny-moe-mamba/seed-1/routing.json"), second.resolve("routing.json")));
+    }
+
+    private void awaitStep(Process process, Path training) throws Exception {
+        while (process.isAlive() && step(training) < 20) {
+            Thread.sleep(2);
+        }
+        assertTrue(process.isAlive(), () -> "it ended by itself: " + outputOrNothing());
+    }
+
+    private static List<String> timeless(Path training) throws IOException {
+        return Files.readAllLines(training.resolve("metrics.jsonl")).stream()
+                .map(line -> line.replaceFirst("\"tokens_per_s\":\\d+,", ""))
+                .toList();
+    }
+
     /** A file above the limit fails to be written as on a full disk. */
     @Test
     void withoutRoomItSaysSoAndKeepsWhatWasSaved() throws Exception {

@@ -301,7 +301,7 @@ class TrainerTest {
     private void run(String name, Tiny.Training training, Windows windows, Options options, int saveEvery, int end)
             throws Exception {
         var directory = Files.createDirectories(folder.resolve(name));
-        var run = new TrainingRun(directory, training.trainer, options, windows, null, null, null, saveEvery, _ -> {});
+        var run = new TrainingRun(directory, training.trainer, options, windows, null, null, saveEvery, _ -> {});
         var stopper = new Thread[1];
         if (training.trainer.step() == end && end < options.steps()) {
             stopper[0] = stop(run);
