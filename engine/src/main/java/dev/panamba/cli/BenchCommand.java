@@ -155,7 +155,7 @@ final class BenchCommand implements Command {
 
     private void prefill() throws IOException {
         var weights = weights(given.get(Shared.WEIGHTS));
-        try (var model = LanguageModel.of(weights, Tokenizers.bytes(), DType.F32, given.get(Shared.COMPUTE), threads)) {
+        try (var model = LanguageModel.of(weights, Tokenizers.bytes(), given.get(Shared.COMPUTE), threads)) {
             int count = tokens == null ? Math.min(512, model.config().longest()) : tokens;
             var prompt = text(model, count);
             report(fields("prefill", weights.format(), given.get(Shared.COMPUTE), 1, count), model::measure, _ -> {
@@ -170,7 +170,7 @@ final class BenchCommand implements Command {
 
     private void decode() throws IOException {
         var weights = weights(given.get(Shared.WEIGHTS));
-        try (var model = LanguageModel.of(weights, Tokenizers.bytes(), DType.F32, given.get(Shared.COMPUTE), threads)) {
+        try (var model = LanguageModel.of(weights, Tokenizers.bytes(), given.get(Shared.COMPUTE), threads)) {
             for (int past : given.get(PAST)) {
                 int count = tokens == null ? Math.clamp(model.config().longest() - past, 1, 128) : tokens;
                 var begin = begin(model, past);
@@ -208,7 +208,7 @@ final class BenchCommand implements Command {
     /** Single tokens of one session, in microseconds, and what the collector did meanwhile. */
     private void latency() throws IOException {
         var weights = weights(given.get(Shared.WEIGHTS));
-        try (var model = LanguageModel.of(weights, Tokenizers.bytes(), DType.F32, given.get(Shared.COMPUTE), threads);
+        try (var model = LanguageModel.of(weights, Tokenizers.bytes(), given.get(Shared.COMPUTE), threads);
                 var session = model.newSession()) {
             var begin = session.feed(0).snapshot();
             var greedy = Sampler.greedy();

@@ -151,7 +151,8 @@ final class DemoCommand implements Command {
         double before;
         double after;
         try (var team = new Team(threads);
-                var evaluation = new Evaluation(weights, options.context(), team, Placement.PACKED)) {
+                var evaluation =
+                        new Evaluation(weights, options.compute(), options.context(), team, Placement.PACKED)) {
             before = evaluation.measure(held, Long.MAX_VALUE).natsPerToken();
             try (var trainer = new Trainer(weights, options, team, Placement.PACKED);
                     var progress = new Progress(0, options.steps(), true)) {

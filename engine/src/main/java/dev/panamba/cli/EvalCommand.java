@@ -25,7 +25,15 @@ final class EvalCommand implements Command {
 
     @Override
     public List<Opt<?>> options() {
-        return List.of(Shared.MODEL, DATA, CONTEXT, Shared.THREADS, Shared.WEIGHTS, Shared.CHECK_FINITE, Shared.JSON);
+        return List.of(
+                Shared.MODEL,
+                DATA,
+                CONTEXT,
+                Shared.THREADS,
+                Shared.WEIGHTS,
+                Shared.COMPUTE,
+                Shared.CHECK_FINITE,
+                Shared.JSON);
     }
 
     @Override
@@ -44,7 +52,8 @@ final class EvalCommand implements Command {
             try (var tokens = TokenFile.open(file);
                     var weights = ModelFiles.weights(model, false, given.get(Shared.WEIGHTS));
                     var team = new Team(given.get(Shared.THREADS));
-                    var evaluation = new Evaluation(weights, context, team, Shared.placement(given))) {
+                    var evaluation = new Evaluation(
+                            weights, given.get(Shared.COMPUTE), context, team, Shared.placement(given))) {
                 var result = evaluation.measure(tokens, Long.MAX_VALUE);
                 report(result, (double) summary.bytes() / tokens.length(), given.get(Shared.JSON));
             }

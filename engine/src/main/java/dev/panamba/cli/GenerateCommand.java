@@ -73,7 +73,11 @@ final class GenerateCommand implements Command {
         // Text is UTF-8 whatever the terminal's charset is said to be.
         var out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
         try (var language = LanguageModel.load(
-                        given.get(Shared.MODEL), given.get(Shared.WEIGHTS), given.get(Shared.COMPUTE), given.get(MAP), given.get(Shared.THREADS));
+                        given.get(Shared.MODEL),
+                        given.get(Shared.WEIGHTS),
+                        given.get(Shared.COMPUTE),
+                        given.get(MAP),
+                        given.get(Shared.THREADS));
                 var session = language.newSession()) {
             var ready = secondsOfProcess();
             if (loadState != null) {

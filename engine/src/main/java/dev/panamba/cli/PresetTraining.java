@@ -89,7 +89,8 @@ record PresetTraining(Preset preset, Options options, Path directory) {
                         ? ModelFiles.weights(checkpoint.get().directory(), false)
                         : Weights.random(preset.config(), options.seed());
                 var trainer = new Trainer(weights, options, shop.team, shop.placement);
-                var evaluation = new Evaluation(weights, options.context(), shop.team, shop.placement)) {
+                var evaluation =
+                        new Evaluation(weights, options.compute(), options.context(), shop.team, shop.placement)) {
             if (checkpoint.isPresent()) {
                 checkpoint.get().restore(trainer);
             }

@@ -121,7 +121,9 @@ final class TrainCommand implements Command {
                         : Weights.random(preset.config(), options.seed());
                 var team = new Team(threads);
                 var trainer = new Trainer(weights, options, team, placement);
-                var evaluation = held == null ? null : new Evaluation(weights, options.context(), team, placement)) {
+                var evaluation = held == null
+                        ? null
+                        : new Evaluation(weights, options.compute(), options.context(), team, placement)) {
             if (resume) {
                 checkpoint.get().restore(trainer);
             }

@@ -80,11 +80,12 @@ public final class Evaluation implements AutoCloseable {
      * Plans and binds the forward pass.
      *
      * @param weights the model
+     * @param compute F32, or BF16: what large products round their factors to
      * @param context tokens of a window
      * @param team who works
      * @param placement {@link Placement#PACKED} for work
      */
-    public Evaluation(Weights weights, int context, Team team, Placement placement) {
+    public Evaluation(Weights weights, DType compute, int context, Team team, Placement placement) {
         var config = weights.config();
         if (context < 1 || context > config.longest()) {
             throw new IllegalArgumentException("A context of " + context
@@ -92,7 +93,7 @@ public final class Evaluation implements AutoCloseable {
         }
         L = context;
         B = Math.max(1, TOKENS / context);
-        var graph = new Graph(REAL);
+        var graph = new Graph(REAL, compute);
         var pass = Pass.whole(graph, B, L, true, weights.format());
         token = graph.input("token", DType.I32, pass.T());
         target = graph.input("target", DType.I32, pass.T());

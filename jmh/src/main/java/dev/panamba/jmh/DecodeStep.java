@@ -1,12 +1,12 @@
 package dev.panamba.jmh;
 
-import dev.panamba.tensor.DType;
 import dev.panamba.infer.LanguageModel;
 import dev.panamba.infer.Sampler;
 import dev.panamba.infer.Session;
 import dev.panamba.infer.Snapshot;
 import dev.panamba.model.Presets;
 import dev.panamba.model.Weights;
+import dev.panamba.tensor.DType;
 import dev.panamba.text.Tokenizers;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;

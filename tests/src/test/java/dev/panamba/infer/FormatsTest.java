@@ -2,6 +2,7 @@ package dev.panamba.infer;
 
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -58,6 +59,29 @@ class FormatsTest {
                     Numbers.assertClose(expected, logits(session), 1e-4, format + " after token " + t);
                 }
             }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("families")
+    void narrowFactorsRoundTheProductsOfManyTokensAndNoOthers(Config config) {
+        var exact = logits(config, DType.F32);
+        var narrow = logits(config, DType.BF16);
+        Numbers.assertClose(exact[0], narrow[0], 0.05, "many tokens at once");
+        assertFalse(Arrays.equals(exact[0], narrow[0]), "numbers are rounded");
+        Numbers.assertClose(exact[1], narrow[1], 0, "a token alone");
+    }
+
+    static List<Config> families() {
+        return Tiny.families();
+    }
+
+    /** After a whole chunk of tokens at once, and after one alone. */
+    private static double[][] logits(Config config, DType compute) {
+        try (var model = LanguageModel.of(Weights.random(config, 1), Tokenizers.bytes(), compute, 2);
+                var many = model.newSession();
+                var one = model.newSession()) {
+            return new double[][] {logits(many.feed(new Random(5).ints(64, 0, 256).toArray())), logits(one.feed(1))};
         }
     }
 

@@ -1,6 +1,5 @@
 package dev.panamba.infer;
 
-import dev.panamba.tensor.DType;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertNotNull;
 import static org.junit.jupiter.api.Assertions.assertNull;
@@ -10,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.panamba.graph.Profile;
 import dev.panamba.model.Weights;
+import dev.panamba.tensor.DType;
 import dev.panamba.text.Tokenizers;
 import dev.panamba.train.Tiny;
 import java.lang.reflect.Modifier;

@@ -10,6 +10,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.panamba.graph.Team;
 import dev.panamba.memory.Placement;
 import dev.panamba.model.Weights;
+import dev.panamba.tensor.DType;
 import dev.panamba.text.Corpus;
 import dev.panamba.text.TokenFile;
 import dev.panamba.text.Tokenizers;
@@ -177,7 +178,7 @@ class DataTest {
                     }
                 }
             }
-            try (var evaluation = new Evaluation(weights, 50, team, Placement.PACKED)) {
+            try (var evaluation = new Evaluation(weights, DType.F32, 50, team, Placement.PACKED)) {
                 var all = evaluation.measure(tokens, Long.MAX_VALUE);
                 assertEquals(332, all.tokens());
                 assertEquals(nats, all.nats(), 1e-4 * nats);
@@ -188,7 +189,9 @@ class DataTest {
                 assertEquals(
                         all.nats(), evaluation.measure(tokens, Long.MAX_VALUE).nats(), "and the same again");
             }
-            assertThrows(IllegalArgumentException.class, () -> new Evaluation(weights, 0, team, Placement.PACKED));
+            assertThrows(
+                    IllegalArgumentException.class,
+                    () -> new Evaluation(weights, DType.F32, 0, team, Placement.PACKED));
         }
     }
 
@@ -213,7 +216,7 @@ class DataTest {
         try (var tokens = counting(1);
                 var weights = Weights.random(Tiny.families().getFirst(), 1);
                 var team = new Team(1);
-                var evaluation = new Evaluation(weights, 8, team, Placement.PACKED)) {
+                var evaluation = new Evaluation(weights, DType.F32, 8, team, Placement.PACKED)) {
             assertThrows(IllegalArgumentException.class, () -> evaluation.measure(tokens, 10));
             assertNotEquals(0, team.size());
         }
