@@ -81,7 +81,9 @@ class FormatsTest {
         try (var model = LanguageModel.of(Weights.random(config, 1), Tokenizers.bytes(), compute, 2);
                 var many = model.newSession();
                 var one = model.newSession()) {
-            return new double[][] {logits(many.feed(new Random(5).ints(64, 0, 256).toArray())), logits(one.feed(1))};
+            return new double[][] {
+                logits(many.feed(new Random(5).ints(64, 0, 256).toArray())), logits(one.feed(1))
+            };
         }
     }
 
