@@ -19,14 +19,15 @@ import java.util.SequencedMap;
  * Named configurations with the settings they are trained with. {@code paper-*} are the rows of the paper's first version
  * (100,000 steps of 256 sequences of 256 tokens); {@code small-*} and {@code tiny-*} have the same shapes for a laptop and
  * bytes; {@code claim-*}, {@code claim64-*} and {@code claim128-*} are matched as the paper's rows are, with its 32 experts, for
- * its claim about steps at three small widths, and {@code -xN} behind one is the same with N experts; {@code mamba-130m} has the
+ * its claim about steps at three small widths, and behind one {@code -xN} is the same with
+ * N experts, {@code -dropless} with room for every token at every expert, {@code -unbalanced} also without the balance loss; {@code mamba-130m} has the
  * published model's shape.
  */
 public final class Presets {
     private static final int CONTEXT = 256;
     private static final int CLAIM_STEPS = 3_662;
-    /** The paper's ablation. */
-    private static final int[] EXPERTS = {1, 4, 8, 16, 32};
+    /** The paper's ablation, and one more. */
+    private static final int[] EXPERTS = {1, 4, 8, 16, 32, 64};
 
     private static final SequencedMap<String, Preset> ALL = new LinkedHashMap<>();
 
@@ -119,10 +120,16 @@ public final class Presets {
         var sizes = new Sizes(256, D, pairs, H, 4 * D, 3 * D, 32, CONTEXT);
         families(size, sizes, 32, CLAIM_STEPS, lr, false);
         for (int X : EXPERTS) {
-            var name = size + "-moe-mamba-x" + X;
-            var config = sizes.config(sizes.mamba(), new Switch(X, 3 * D, 1.0, 0.01), false);
-            ALL.put(name, new Preset(name, config, CONTEXT, 32, CLAIM_STEPS, lr, false));
+            variant(size + "-moe-mamba-x" + X, sizes, new Switch(X, 3 * D, 1.0, 0.01), lr);
         }
+        // A capacity of all tokens drops none.
+        variant(size + "-moe-mamba-dropless", sizes, new Switch(32, 3 * D, 32.0, 0.01), lr);
+        variant(size + "-moe-mamba-unbalanced", sizes, new Switch(32, 3 * D, 32.0, 0.0), lr);
+    }
+
+    private static void variant(String name, Sizes sizes, Switch experts, double lr) {
+        var config = sizes.config(sizes.mamba(), experts, false);
+        ALL.put(name, new Preset(name, config, CONTEXT, 32, CLAIM_STEPS, lr, false));
     }
 
     private static void families(String size, Sizes s, int batch, int steps, double lr, boolean decays) {

@@ -33,16 +33,14 @@ import org.openjdk.jmh.annotations.Warmup;
 /**
  * How much of the machine do matrix products of the engine's shapes reach?
  *
- * <p>{@code y = x w^T} with x [m, k] and w [n, k], as a bound program runs it: by a team of one, which shows what graph and
- * binding add to the bare call, and by a team of all cores. The twin is JavaCPP's JNI call of the same function on the same
- * memory. Shapes are squares and the paper's (D 512): in_proj, x_proj, dt_proj and out_proj of 4096 tokens, one expert's share,
- * the head. The secondary result {@code gflop} is GFLOP/s.
+ * <p>{@code y = x w^T} with x [m, k] and w [n, k], as a bound program runs it: by a team of one and by a team of all cores, with the
+ * engine's own kernel. Beside it OpenBLAS on one thread, through JavaCPP's JNI, on the same memory; what JNI adds to a call is
+ * measured in {@link DowncallCost}. Shapes are squares and the paper's (D 512): in_proj, x_proj, dt_proj and out_proj of 4096
+ * tokens, one expert's share, the head. The secondary result {@code gflop} is GFLOP/s.
  *
  * <p>Control: in_proj of 1024 and of 4096 tokens are 1 and 4 times the work, so the calls per second must be as 4 to 1.
  *
- * <p>Learnt: graph and binding add nothing that can be seen beside the JNI call. The team of two is 1.8 to 2.1 times as fast as
- * one thread from 128 x 1536 x 512 on, gains a quarter at 128 cubed and loses below, where its barriers, about a microsecond
- * together, are the work.
+ * <p>LEARNT
  */
 @BenchmarkMode(Mode.Throughput)
 @OutputTimeUnit(TimeUnit.SECONDS)
@@ -75,9 +73,9 @@ public class GemmByShape {
     private Team all;
     private Executable onOne;
     private Executable onAll;
-    private FloatPointer jniX;
-    private FloatPointer jniW;
-    private FloatPointer jniY;
+    private FloatPointer blasX;
+    private FloatPointer blasW;
+    private FloatPointer blasY;
 
     /** The work done. */
     @AuxCounters
@@ -109,15 +107,15 @@ public class GemmByShape {
         MemorySegment.copy(numbers, 0, onAll.at(x), JAVA_FLOAT, 0, numbers.length);
         numbers = Numbers.random(2, n * k, -1, 1);
         MemorySegment.copy(numbers, 0, weights.at("w"), JAVA_FLOAT, 0, numbers.length);
-        jniX = JniTwin.pointer(onOne.at(x));
-        jniW = JniTwin.pointer(weights.at("w"));
-        jniY = JniTwin.pointer(onOne.at(y));
+        blasX = JniTwin.pointer(onOne.at(x));
+        blasW = JniTwin.pointer(weights.at("w"));
+        blasY = JniTwin.pointer(onOne.at(y));
         onAll.run();
         onOne.run();
         Numbers.requireEqual("The product of one thread", onAll.at(y), onOne.at(y), 1e-4);
         onOne.at(y).fill((byte) 0);
-        jni();
-        Numbers.requireEqual("The product through JNI", onAll.at(y), onOne.at(y), 1e-4);
+        openBlas();
+        Numbers.requireEqual("OpenBLAS's product", onAll.at(y), onOne.at(y), 1e-4);
     }
 
     @TearDown
@@ -130,24 +128,24 @@ public class GemmByShape {
     }
 
     @Benchmark
-    public void ffmOneThread(Work work) {
+    public void oneThread(Work work) {
         onOne.run();
         count(work);
     }
 
     @Benchmark
-    public void ffmAllCores(Work work) {
+    public void allCores(Work work) {
         onAll.run();
         count(work);
     }
 
     @Benchmark
-    public void jniOneThread(Work work) {
-        jni();
+    public void openBlasOneThread(Work work) {
+        openBlas();
         count(work);
     }
 
-    private void jni() {
+    private void openBlas() {
         openblas_full.cblas_sgemm(
                 openblas_full.CblasRowMajor,
                 openblas_full.CblasNoTrans,
@@ -156,12 +154,12 @@ public class GemmByShape {
                 n,
                 k,
                 1,
-                jniX,
+                blasX,
                 k,
-                jniW,
+                blasW,
                 k,
                 0,
-                jniY,
+                blasY,
                 n);
     }
 
