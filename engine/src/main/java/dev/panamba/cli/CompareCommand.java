@@ -46,7 +46,7 @@ final class CompareCommand implements Command {
     private static final Opt<String> SWEEP = Opt.text(
             "sweep",
             "lr=X,...",
-            "Train with a tenth of the steps at each of these learning rates instead, and remember the best of each preset for"
+            "Train with a third of the steps at each of these learning rates instead, and remember the best of each preset for"
                     + " the comparison in the same --out.");
     private static final Opt<Double> SMOOTHING = Opt.number(
             "smoothing",

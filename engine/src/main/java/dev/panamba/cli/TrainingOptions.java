@@ -21,7 +21,8 @@ final class TrainingOptions {
     private static final Opt<Integer> MICRO_BATCH = Opt.integer(
             "micro-batch",
             "N",
-            "Sequences that go through the network at once; default: all. Experts' capacity is theirs.");
+            "Sequences that go through the network at once; default: all. The gradient is the batch's mean all the same, but"
+                    + " what an expert may take, and the balance loss, count within one micro-batch.");
     private static final Opt<Long> SEED = Opt.seed("Of weights and order");
     static final Opt<Double> LR = Opt.number("lr", "Highest learning rate; default: the preset's.");
     private static final Opt<Integer> WARMUP =

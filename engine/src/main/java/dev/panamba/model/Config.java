@@ -190,6 +190,28 @@ public record Config(
     }
 
     /**
+     * The same with another second half of its blocks.
+     *
+     * @param other behind or beside the mixer
+     * @return a configuration
+     */
+    public Config withMlp(Mlp other) {
+        return new Config(
+                V,
+                D,
+                blocks,
+                mixer,
+                other,
+                parallel,
+                norm,
+                normEps,
+                finalNorm,
+                tieEmbeddings,
+                position,
+                maxPositions);
+    }
+
+    /**
      * The same with another vocabulary.
      *
      * @param vocabulary of the tokenizer that the model is for

@@ -19,15 +19,18 @@ import java.util.SequencedMap;
  * Named configurations with the settings they are trained with. {@code paper-*} are the rows of the paper's first version
  * (100,000 steps of 256 sequences of 256 tokens); {@code small-*} and {@code tiny-*} have the same shapes for a laptop and
  * bytes; {@code claim-*}, {@code claim64-*} and {@code claim128-*} are matched as the paper's rows are, with its 32 experts, for
- * its claim about steps at three small widths, and behind one {@code -xN} is the same with
- * N experts, {@code -dropless} with room for every token at every expert, {@code -unbalanced} also without the balance loss; {@code mamba-130m} has the
- * published model's shape.
+ * its claim about steps at three small widths; {@code mamba-130m} has the published model's shape.
+ *
+ * <p>Behind one of them: {@code -xN}, the same with N experts; {@code -dropless}, with room for every token at every expert;
+ * {@code -unbalanced}, also without the balance loss.
  */
 public final class Presets {
     private static final int CONTEXT = 256;
     private static final int CLAIM_STEPS = 3_662;
     /** The paper's ablation, and one more. */
     private static final int[] EXPERTS = {1, 4, 8, 16, 32, 64};
+
+    private static final String DROPLESS = "-dropless";
 
     private static final SequencedMap<String, Preset> ALL = new LinkedHashMap<>();
 
@@ -50,7 +53,11 @@ public final class Presets {
          * @return a preset
          */
         public Preset withVocabulary(int vocabulary) {
-            return new Preset(name, config.withVocabulary(vocabulary), context, batch, steps, lr, decays);
+            return as(name, config.withVocabulary(vocabulary));
+        }
+
+        private Preset as(String other, Config changed) {
+            return new Preset(other, changed, context, batch, steps, lr, decays);
         }
 
         /**
@@ -122,8 +129,6 @@ public final class Presets {
         for (int X : EXPERTS) {
             variant(size + "-moe-mamba-x" + X, sizes, new Switch(X, 3 * D, 1.0, 0.01), lr);
         }
-        // A capacity of all tokens drops none.
-        variant(size + "-moe-mamba-dropless", sizes, new Switch(32, 3 * D, 32.0, 0.01), lr);
         variant(size + "-moe-mamba-unbalanced", sizes, new Switch(32, 3 * D, 32.0, 0.0), lr);
     }
 
@@ -151,7 +156,7 @@ public final class Presets {
     }
 
     /**
-     * All presets.
+     * All presets, but for those that another one with {@code -dropless} behind it makes.
      *
      * @return by name
      */
@@ -167,12 +172,21 @@ public final class Presets {
      * @throws IllegalArgumentException with all names, if there is none of this name
      */
     public static Preset named(String name) {
-        var preset = ALL.get(name);
+        var preset = name.endsWith(DROPLESS) ? dropless(name) : ALL.get(name);
         if (preset == null) {
-            throw new IllegalArgumentException(
-                    "There is no preset " + name + "; there are " + String.join(", ", names()) + ".");
+            throw new IllegalArgumentException("There is no preset " + name + "; there are "
+                    + String.join(", ", names()) + ", and " + DROPLESS + " behind those with experts.");
         }
         return preset;
+    }
+
+    private static Preset dropless(String name) {
+        var preset = ALL.get(name.substring(0, name.length() - DROPLESS.length()));
+        if (preset == null || !(preset.config.mlp() instanceof Switch(int X, int F, _, double auxLoss))) {
+            return null;
+        }
+        // A capacity of all tokens drops none.
+        return preset.as(name, preset.config.withMlp(new Switch(X, F, X, auxLoss)));
     }
 
     /** The names of one size in one word each, since all in full would fill the screen. */

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.panamba.model.Presets;
 import dev.panamba.model.Size;
+import dev.panamba.train.TrainingRun;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -142,7 +143,7 @@ class CompareTest {
         assertEquals(0, sweep.exit(), sweep.err());
         assertTrue(sweep.out().contains("0.002") && sweep.out().contains("*"), sweep.out());
         var best = json(out.resolve("sweep.json"));
-        assertEquals(2, best.path("steps").asInt());
+        assertEquals(6, best.path("steps").asInt());
         assertEquals(2, best.path("presets").path("tiny-mamba").path("rates").size());
         var line = compare("--steps", 20, "--json");
         assertEquals(0, line.exit(), line.err());
@@ -197,6 +198,20 @@ class CompareTest {
             within(5, all.active(), fewer.active(), size);
             assertTrue(fewer.parameters() < all.parameters());
         }
+    }
+
+    @Test
+    void droplessPresetsDropNothing() throws IOException {
+        var presets = "claim-moe-mamba,claim-moe-mamba-dropless";
+        var line = Line.run("compare", "--presets", presets, "--data", text, "--out", out, "--steps", 1, "--context", 16);
+        assertEquals(0, line.exit(), line.err());
+        assertEquals(0, dropped("claim-moe-mamba-dropless"));
+        assertTrue(dropped("claim-moe-mamba") > 0);
+    }
+
+    private int dropped(String preset) throws IOException {
+        var metrics = Files.readAllLines(TrainingRun.metrics(out.resolve(preset).resolve("seed-1")));
+        return new JsonMapper().readTree(metrics.getFirst()).path("dropped").asInt();
     }
 
     private static void within(double percent, double one, double other, String what) {
