@@ -25,9 +25,8 @@ import tools.jackson.databind.node.ObjectNode;
 final class CompareCommand implements Command {
     private static final List<String> QUICK_PRESETS = List.of("claim-mamba", "claim-moe-mamba");
     private static final int QUICK_STEPS = 2_400;
-    private static final double QUICK_SMOOTHING = 0.01;
-    /** The paper's. */
-    private static final double PAPER_SMOOTHING = 0.001;
+    /** The paper's 0.001 averages a hundredth of its steps, and so does this by the number of steps, at most. */
+    private static final double SMOOTHED = 100;
 
     private static final Opt<List<String>> PRESETS = Opt.text(
                     "presets", "NAME", "The baseline, then what is compared with it; default: those that --out has.")
@@ -50,7 +49,8 @@ final class CompareCommand implements Command {
                     + " the comparison in the same --out.");
     private static final Opt<Double> SMOOTHING = Opt.number(
             "smoothing",
-            "Share of the newest step in the moving average of the loss; default: the paper's 0.001, or 0.01 with --quick.");
+            "Share of the newest step in the moving average of the loss; default: 100 / steps, which is the paper's 0.001 for its"
+                    + " 100,000.");
     private static final Opt<Boolean> QUICK = Opt.flag(
             "quick",
             "A few minutes' training that shows which way it goes, of claim-mamba and claim-moe-mamba where no --presets are"
@@ -238,7 +238,9 @@ final class CompareCommand implements Command {
         }
         double smoothing = given.has(SMOOTHING)
                 ? given.get(SMOOTHING)
-                : before != null ? before.smoothing() : given.get(QUICK) ? QUICK_SMOOTHING : PAPER_SMOOTHING;
+                : before != null
+                        ? before.smoothing()
+                        : Math.min(1, SMOOTHED / shared.path("steps").asInt());
         if (!(smoothing > 0 && smoothing <= 1)) {
             throw new IllegalArgumentException(
                     "--smoothing is " + smoothing + " and must be a number above 0 and at most 1.");

@@ -197,18 +197,7 @@ public record Config(
      */
     public Config withMlp(Mlp other) {
         return new Config(
-                V,
-                D,
-                blocks,
-                mixer,
-                other,
-                parallel,
-                norm,
-                normEps,
-                finalNorm,
-                tieEmbeddings,
-                position,
-                maxPositions);
+                V, D, blocks, mixer, other, parallel, norm, normEps, finalNorm, tieEmbeddings, position, maxPositions);
     }
 
     /**

@@ -182,11 +182,11 @@ public final class Presets {
 
     private static Preset dropless(String name) {
         var preset = ALL.get(name.substring(0, name.length() - DROPLESS.length()));
-        if (preset == null || !(preset.config.mlp() instanceof Switch(int X, int F, _, double auxLoss))) {
+        if (preset == null || !(preset.config.mlp() instanceof Switch s)) {
             return null;
         }
         // A capacity of all tokens drops none.
-        return preset.as(name, preset.config.withMlp(new Switch(X, F, X, auxLoss)));
+        return preset.as(name, preset.config.withMlp(new Switch(s.X(), s.F(), s.X(), s.auxLoss())));
     }
 
     /** The names of one size in one word each, since all in full would fill the screen. */

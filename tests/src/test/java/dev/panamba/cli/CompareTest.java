@@ -203,7 +203,8 @@ class CompareTest {
     @Test
     void droplessPresetsDropNothing() throws IOException {
         var presets = "claim-moe-mamba,claim-moe-mamba-dropless";
-        var line = Line.run("compare", "--presets", presets, "--data", text, "--out", out, "--steps", 1, "--context", 16);
+        var line =
+                Line.run("compare", "--presets", presets, "--data", text, "--out", out, "--steps", 1, "--context", 16);
         assertEquals(0, line.exit(), line.err());
         assertEquals(0, dropped("claim-moe-mamba-dropless"));
         assertTrue(dropped("claim-moe-mamba") > 0);
