@@ -26,7 +26,6 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.function.Consumer;
@@ -148,7 +147,7 @@ final class BenchCommand implements Command {
                 var team = new Team(threads);
                 var trainer = new Trainer(weights, options, team, Placement.PACKED)) {
             var noise = Batches.random(weights.config().V(), context);
-            var fields = fields("train", DType.F32, options.compute(), batch, context);
+            var fields = fields("train", DType.F32, batch, context);
             report(fields, team::measure, _ -> trainer.step(noise).tokensPerSecond());
         }
     }
@@ -158,7 +157,7 @@ final class BenchCommand implements Command {
         try (var model = LanguageModel.of(weights, Tokenizers.bytes(), given.get(Shared.COMPUTE), threads)) {
             int count = tokens == null ? Math.min(512, model.config().longest()) : tokens;
             var prompt = text(model, count);
-            report(fields("prefill", weights.format(), given.get(Shared.COMPUTE), 1, count), model::measure, _ -> {
+            report(fields("prefill", weights.format(), 1, count), model::measure, _ -> {
                 try (var session = model.newSession()) {
                     var start = System.nanoTime();
                     session.feed(prompt);
@@ -174,7 +173,7 @@ final class BenchCommand implements Command {
             for (int past : given.get(PAST)) {
                 int count = tokens == null ? Math.clamp(model.config().longest() - past, 1, 128) : tokens;
                 var begin = begin(model, past);
-                var fields = fields("decode", weights.format(), given.get(Shared.COMPUTE), sessions, count);
+                var fields = fields("decode", weights.format(), sessions, count);
                 fields.put("past", past);
                 fields.put("state_bytes", begin.byteSize());
                 report(fields, model::measure, _ -> {
@@ -248,7 +247,7 @@ final class BenchCommand implements Command {
         times.put("p999_us", histogram.getValueAtPercentile(99.9) / 1e3);
         times.put("max_us", histogram.getMaxValue() / 1e3);
         if (json) {
-            var fields = fields("latency", weights, given.get(Shared.COMPUTE), 1, 1);
+            var fields = fields("latency", weights, 1, 1);
             fields.put("tokens", histogram.getTotalCount());
             fields.putAll(times);
             fields.put("collections", collections);
@@ -327,12 +326,12 @@ final class BenchCommand implements Command {
         return given.has(MODEL) ? given.get(MODEL).toString() : given.get(PRESET);
     }
 
-    private Map<String, Object> fields(String name, DType weights, DType compute, int batch, int context) {
+    private Map<String, Object> fields(String name, DType weights, int batch, int context) {
         var fields = new LinkedHashMap<String, Object>();
         fields.put("what", name);
         fields.put("preset", model());
-        fields.put("weights", weights.name().toLowerCase(Locale.ROOT));
-        fields.put("compute", compute.name().toLowerCase(Locale.ROOT));
+        fields.put("weights", Words.lower(weights));
+        fields.put("compute", Words.lower(given.get(Shared.COMPUTE)));
         fields.put("threads", threads);
         fields.put("batch", batch);
         fields.put("context", context);

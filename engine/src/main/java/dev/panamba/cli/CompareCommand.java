@@ -82,10 +82,7 @@ final class CompareCommand implements Command {
     public int run(Arguments given) throws IOException {
         this.given = given;
         out = given.get(OUT);
-        int threads = given.get(Shared.THREADS);
-        if (threads < 1 || threads > 1024) {
-            throw new IllegalArgumentException("--threads is " + threads + " and must be 1 to 1024.");
-        }
+        int threads = Shared.threads(given);
         before = ComparePlan.of(out).orElse(null);
         var rates = given.has(SWEEP) ? Sweep.rates(given.get(SWEEP)) : List.<Double>of();
         if (given.has(SWEEP) && given.has(TrainingOptions.LR)) {

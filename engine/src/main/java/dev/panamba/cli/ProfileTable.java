@@ -18,8 +18,8 @@ import java.util.function.ToDoubleFunction;
 /**
  * A profile beside what the machine can do. The roofline of an op is the time that its products would take at the rate of a
  * large product with factors of their type, or its bytes at the rate at which memory adds two large vectors, whichever is longer;
- * functions such as exp are
- * not counted, so an op that is made of them shows how far it is from being free. What stays in the caches can be beyond it.
+ * functions such as exp are not counted, so an op that is made of them shows how far it is from being free. What stays in the
+ * caches can be beyond it.
  */
 final class ProfileTable {
     private static final int PRODUCT = 2048;

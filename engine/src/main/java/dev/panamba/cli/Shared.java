@@ -35,4 +35,13 @@ final class Shared {
     static Placement placement(Arguments given) {
         return given.get(CHECK_FINITE) ? Placement.CHECKED : Placement.PACKED;
     }
+
+    /** How many threads a training is to have, checked. */
+    static int threads(Arguments given) {
+        int threads = given.get(THREADS);
+        if (threads < 1 || threads > 1024) {
+            throw new IllegalArgumentException("--threads is " + threads + " and must be 1 to 1024.");
+        }
+        return threads;
+    }
 }

@@ -79,7 +79,7 @@ final class TrainCommand implements Command {
         this.given = given;
         out = given.get(OUT);
         resume = given.get(RESUME);
-        int threads = given.get(Shared.THREADS);
+        int threads = Shared.threads(given);
         var placement = Shared.placement(given);
         var checkpoint = Checkpoint.latest(out);
         if (checkpoint.isPresent() && !resume) {
@@ -105,9 +105,6 @@ final class TrainCommand implements Command {
         Tokenizer tokenizer = tokenizerFile == null ? Tokenizers.bytes() : Tokenizers.open(tokenizerFile);
         var preset = preset(from, tokenizer);
         var options = new TrainingOptions(given, before).resolve(preset);
-        if (threads < 1 || threads > 1024) {
-            throw new IllegalArgumentException("--threads is " + threads + " and must be 1 to 1024.");
-        }
         if (!resume && isModel(out)) {
             throw new IllegalArgumentException(out
                     + " holds a model that is no training of ours, which would be overwritten: choose another --out.");
