@@ -547,7 +547,8 @@ struct pb_adamw_step {
     double scale;                      /* what gradients are multiplied with: clipping */
 };
 
-/* range: elements of one expert, those of the others with them. m, v, parameter are updated and the gradient is set to zero.
+/* range: elements of one expert, those of the others with them. m, v, parameter are updated and the gradient is set to zero, for
+ * sums to come, unless what comes assigns it.
  * parameter -= lr (decay parameter + m/correction1 / (sqrt(v/correction2) + eps)) */
 struct pb_adamw_args {
     real *parameter, *m, *v;           /* [X, count] */
@@ -556,6 +557,7 @@ struct pb_adamw_args {
     const int32_t *kept;               /* [X] tokens that an expert took; one without any stays as it is. Or NULL: none rests */
     int64_t X;                         /* 1 where there are no experts */
     int64_t count;
+    int64_t assigned;                  /* 1 to leave the gradient as it is */
     double decay;
 };
 PB_API int pb_adamw(const struct pb_adamw_args *args, int64_t begin, int64_t end);

@@ -65,6 +65,21 @@ PB_INLINE vec vload(const real *p)
 
 PB_INLINE void vstore(real *p, vec v) { memcpy(p, &v, sizeof v); }
 
+/* To an address that is a multiple of a vector's size, past the caches: ordinary stores read a line before they change it. It pays
+ * for what fills lines and comes to be read when no cache would hold it any more; vfence() stands before others may read it. */
+#if defined(__AVX512F__)
+PB_INLINE void vstream(real *p, vec v) { _mm512_stream_si512((__m512i *)(void *)p, (__m512i)v); }
+#elif defined(__AVX2__)
+PB_INLINE void vstream(real *p, vec v) { _mm256_stream_si256((__m256i *)(void *)p, (__m256i)v); }
+#else
+PB_INLINE void vstream(real *p, vec v) { vstore(p, v); }
+#endif
+#if defined(__AVX2__)
+PB_INLINE void vfence(void) { _mm_sfence(); }
+#else
+PB_INLINE void vfence(void) {}
+#endif
+
 /* The first n lanes of a row, n < VL and perhaps below 0; the other lanes are `fill`, and what is behind the row is not
  * touched. */
 #if defined(__AVX512F__)

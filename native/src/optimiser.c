@@ -63,8 +63,8 @@ PB_INLINE vec update(vec parameter, vec *m, vec *v, vec gradient, const struct f
     return parameter - change;
 }
 
-/* One pass over memory: three arrays read and written, the gradient read and left zero for the next step's sums. */
-PB_INLINE void update_range(const struct pb_adamw_args *args, const struct factors *f, int64_t begin, int64_t end)
+/* One pass over memory: three arrays read and written, the gradient read and, for the next step's sums, left zero. */
+PB_INLINE void update_range(const struct pb_adamw_args *args, const struct factors *f, int64_t begin, int64_t end, const int assigned)
 {
     real *restrict parameter = args->parameter, *restrict m = args->m, *restrict v = args->v, *restrict gradient = args->gradient;
     int64_t i = begin;
@@ -77,7 +77,7 @@ PB_INLINE void update_range(const struct pb_adamw_args *args, const struct facto
         vstore(parameter + i, update(vload(parameter + i), &first, &second, vload(gradient + i), f));
         vstore(m + i, first);
         vstore(v + i, second);
-        vstore(gradient + i, vset(0));
+        if (!assigned) vstore(gradient + i, vset(0));
     }
     if (i < end) {
         const int64_t rest = end - i;
@@ -85,7 +85,7 @@ PB_INLINE void update_range(const struct pb_adamw_args *args, const struct facto
         vstore_part(parameter + i, update(vload_part(parameter + i, rest), &first, &second, g, f), rest);
         vstore_part(m + i, first, rest);
         vstore_part(v + i, second, rest);
-        vstore_part(gradient + i, vset(0), rest);
+        if (!assigned) vstore_part(gradient + i, vset(0), rest);
     }
 }
 
@@ -100,8 +100,10 @@ PB_KERNEL(adamw)
         .decay = (real)(step->lr * args->decay), .rate = (real)(step->lr / step->correction1),
     };
     for (int64_t e = 0; e < args->X; e++) {
-        if (args->kept == NULL || args->kept[e] > 0)
-            update_range(args, &f, e * args->count + begin, e * args->count + end);
+        const int64_t first = e * args->count;
+        if (args->kept != NULL && args->kept[e] == 0) continue;
+        if (args->assigned) update_range(args, &f, first + begin, first + end, 1);
+        else update_range(args, &f, first + begin, first + end, 0);
     }
     return PB_OK;
 }

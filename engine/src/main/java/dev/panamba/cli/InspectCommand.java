@@ -61,7 +61,7 @@ final class InspectCommand implements Command {
         var parameters = Network.parameters(config, DType.F32);
         int context = Math.min(CONTEXT, config.longest());
         var size = size(name, config, context);
-        var training = TrainingProgram.of(config, DType.F32, DType.F32, BATCH, context, 1);
+        var training = TrainingProgram.of(config, DType.F32, DType.F32, BATCH, context, 1, false);
         var plan = Plan.of(training.program(), Placement.PACKED);
         long weights = 4 * size.parameters();
         long state = Session.stateBytes(config);

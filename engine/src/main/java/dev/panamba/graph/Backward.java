@@ -2,16 +2,18 @@ package dev.panamba.graph;
 
 import dev.panamba.graph.ForwardOp.*;
 import dev.panamba.graph.GradientOp.*;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
 /**
  * Reverse-mode differentiation of a program into the same program: a walk over the forward ops from the last to the first,
- * each appending the ops of its derivative. The first contribution to an activation's gradient is assigned, later ones are
- * added; an addition hands its gradient on to both operands by name, and it is copied only before somebody adds to it while
+ * each appending the ops of its derivative. Gradients of parameters are added to, unless {@link #assign} is asked for. The first
+ * contribution to an activation's gradient is assigned, later ones are added; an addition hands its gradient on to both operands by name, and it is copied only before somebody adds to it while
  * another has yet to read it.
  */
 public final class Backward {
@@ -22,6 +24,8 @@ public final class Backward {
     private final Map<Value, Integer> producers = new HashMap<>();
     private final Set<List<Object>> written = new HashSet<>();
     private final Set<Value> wanted = new HashSet<>();
+    private final Set<Value> assigned = new LinkedHashSet<>();
+    private boolean assign;
     /** Ops of the graph that are known here. */
     private int known;
 
@@ -86,6 +90,26 @@ public final class Backward {
     }
 
     /**
+     * Lets products of matrices assign the gradient of a parameter where they are the first to contribute: it need not be read
+     * then, nor set to zero before.
+     *
+     * @return this
+     */
+    public Backward assign() {
+        assign = true;
+        return this;
+    }
+
+    /**
+     * The parameters whose gradients are assigned; those of all others are added to.
+     *
+     * @return unmodifiable
+     */
+    public Set<Value> assignedParameters() {
+        return Collections.unmodifiableSet(assigned);
+    }
+
+    /**
      * Appends the derivative of a tail: of the ops that the graph got since this was made, or since the last tail. What they read
      * of the ops before gets its gradient here, and those are differentiated by {@link #append}. So a head can work on some rows
      * after the others, and what it makes of them need not live longer than its own derivative.
@@ -122,13 +146,12 @@ public final class Backward {
     private void differentiate(ForwardOp op) {
         switch (op) {
             case Embedding o -> {
-                var dposition = o.position() == null ? null : graph.gradient(o.position());
-                graph.add(new EmbeddingGrad(graph.gradient(o.table()), dposition, given(o.x()), o.token(), o.L()));
+                var dposition = o.position() == null ? null : sum(o.position());
+                graph.add(new EmbeddingGrad(sum(o.table()), dposition, given(o.x()), o.token(), o.L()));
             }
             case LayerNorm o -> {
                 var dy = given(o.y());
-                graph.add(new LayerNormWeightGrad(
-                        graph.gradient(o.weight()), graph.gradient(o.bias()), o.mean(), o.rstd(), dy, o.x()));
+                graph.add(new LayerNormWeightGrad(sum(o.weight()), sum(o.bias()), o.mean(), o.rstd(), dy, o.x()));
                 if (needed(o.x())) {
                     var add = isWritten(o.x());
                     graph.add(new LayerNormGrad(target(o.x()), o.mean(), o.rstd(), dy, o.x(), o.weight(), add));
@@ -136,7 +159,7 @@ public final class Backward {
             }
             case RmsNorm o -> {
                 var dy = given(o.y());
-                graph.add(new RmsNormWeightGrad(graph.gradient(o.weight()), o.rstd(), dy, o.x()));
+                graph.add(new RmsNormWeightGrad(sum(o.weight()), o.rstd(), dy, o.x()));
                 if (needed(o.x())) {
                     var add = isWritten(o.x());
                     graph.add(new RmsNormGrad(target(o.x()), o.rstd(), dy, o.x(), o.weight(), add));
@@ -145,20 +168,21 @@ public final class Backward {
             case Linear o -> {
                 var dy = given(o.y());
                 if (o.bias() != null) {
-                    graph.add(new BiasGrad(graph.gradient(o.bias()), dy));
+                    graph.add(new BiasGrad(sum(o.bias()), dy));
                 }
-                graph.add(new LinearWeightGrad(graph.gradient(o.weight()), dy, o.x(), o.factors()));
+                var addWeight = adds(o.weight());
+                graph.add(new LinearWeightGrad(sum(o.weight()), dy, o.x(), o.factors(), addWeight));
                 if (needed(o.x())) {
                     var add = isWritten(o.x());
                     graph.add(new LinearGrad(target(o.x()), dy, o.weight(), o.factors(), add));
                 }
             }
             case Convolution o -> {
-                var dbias = o.bias() == null ? null : graph.gradient(o.bias());
+                var dbias = o.bias() == null ? null : sum(o.bias());
                 var dbefore = wanted.contains(o.before()) ? assigned(o.before()) : null;
                 graph.add(new ConvolutionGrad(
                         first(o.x()),
-                        graph.gradient(o.weight()),
+                        sum(o.weight()),
                         dbias,
                         dbefore,
                         given(o.u()),
@@ -189,8 +213,8 @@ public final class Backward {
                         weights.getOrDefault(o.balance(), 0.0)));
             case Gather o -> graph.add(new GatherGrad(first(o.x()), given(o.grouped()), o.row()));
             case ExpertLinear o -> {
-                graph.add(
-                        new ExpertWeightGrad(graph.gradient(o.weight()), given(o.y()), o.x(), o.offset(), o.factors()));
+                var add = adds(o.weight());
+                graph.add(new ExpertWeightGrad(sum(o.weight()), given(o.y()), o.x(), o.offset(), o.factors(), add));
                 graph.add(new ExpertLinearGrad(first(o.x()), given(o.y()), o.weight(), o.offset(), o.factors()));
             }
             case Relu o -> graph.add(new ReluGrad(first(o.x()), given(o.y()), o.y(), o.offset()));
@@ -222,8 +246,22 @@ public final class Backward {
         graph.add(new ScanGrad(
                 first(o.u()), first(o.r()), first(o.z()), dbc, dALog, dSkip, dDtBias, dbefore, given(o.g()), o));
         graph.add(new ScanTokenGrad(first(o.b()), first(o.c()), dbc, E));
-        graph.add(new ScanWeightGrad(
-                graph.gradient(o.aLog()), graph.gradient(o.skip()), graph.gradient(o.dtBias()), dALog, dSkip, dDtBias));
+        graph.add(new ScanWeightGrad(sum(o.aLog()), sum(o.skip()), sum(o.dtBias()), dALog, dSkip, dDtBias));
+    }
+
+    /** The gradient of a parameter, which gets a contribution. */
+    private Value sum(Value parameter) {
+        markWritten(parameter);
+        return graph.gradient(parameter);
+    }
+
+    /** Whether the contribution of a product to a parameter's gradient is added to it. */
+    private boolean adds(Value parameter) {
+        if (isWritten(parameter) || !assign) {
+            return true;
+        }
+        assigned.add(parameter);
+        return false;
     }
 
     /** Gives dy to an operand of an addition: by name, if the operand has no gradient yet. */

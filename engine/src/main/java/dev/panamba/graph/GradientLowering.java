@@ -78,7 +78,7 @@ final class GradientLowering {
             case LinearGrad o ->
                 to.products().lower(Form.BACKWARD, o.dx(), o.dy(), o.weight(), null, o.factors(), o.accumulate());
             case LinearWeightGrad o ->
-                to.products().lower(Form.WEIGHTS, o.dweight(), o.dy(), o.x(), null, o.factors(), true);
+                to.products().lower(Form.WEIGHTS, o.dweight(), o.dy(), o.x(), null, o.factors(), o.accumulate());
             case BiasGrad o -> {
                 var a = pb_column_sum_args.allocate(arena);
                 pb_column_sum_args.dbias(a, write(o.dbias()));
@@ -168,7 +168,7 @@ final class GradientLowering {
             case ExpertLinearGrad o ->
                 to.products().lower(Form.BACKWARD, o.dx(), o.dy(), o.weight(), o.offset(), o.factors(), false);
             case ExpertWeightGrad o ->
-                to.products().lower(Form.WEIGHTS, o.dweight(), o.dy(), o.x(), o.offset(), o.factors(), true);
+                to.products().lower(Form.WEIGHTS, o.dweight(), o.dy(), o.x(), o.offset(), o.factors(), o.accumulate());
             case ReluGrad o -> {
                 var a = pb_relu_backward_args.allocate(arena);
                 pb_relu_backward_args.dx(a, write(o.dx()));

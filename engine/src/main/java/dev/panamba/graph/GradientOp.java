@@ -3,8 +3,8 @@ package dev.panamba.graph;
 import dev.panamba.tensor.DType;
 
 /**
- * The derivatives. Gradients of parameters are added to; gradients of activations are assigned unless {@code accumulate} says
- * otherwise. Shapes are those of the forward op; d in front of a name is the loss's gradient with respect to it.
+ * The derivatives. Gradients of parameters are added to, gradients of activations are assigned; where there is
+ * {@code accumulate}, it says which. Shapes are those of the forward op; d in front of a name is the loss's gradient with respect to it.
  */
 sealed interface GradientOp extends Op {
 
@@ -29,8 +29,9 @@ sealed interface GradientOp extends Op {
     /** dx = dy weight. */
     record LinearGrad(Value dx, Value dy, Value weight, DType factors, boolean accumulate) implements GradientOp {}
 
-    /** dweight += dy^T x. */
-    record LinearWeightGrad(Value dweight, Value dy, Value x, DType factors) implements GradientOp {}
+    /** dweight = dy^T x. */
+    record LinearWeightGrad(Value dweight, Value dy, Value x, DType factors, boolean accumulate)
+            implements GradientOp {}
 
     /** dbias += sum over rows of dy. */
     record BiasGrad(Value dbias, Value dy) implements GradientOp {}
@@ -88,8 +89,9 @@ sealed interface GradientOp extends Op {
     /** Every expert's dx = dy weight on its own rows. */
     record ExpertLinearGrad(Value dx, Value dy, Value weight, Value offset, DType factors) implements GradientOp {}
 
-    /** Every expert's dweight += dy^T x on its own rows. */
-    record ExpertWeightGrad(Value dweight, Value dy, Value x, Value offset, DType factors) implements GradientOp {}
+    /** Every expert's dweight = dy^T x on its own rows. */
+    record ExpertWeightGrad(Value dweight, Value dy, Value x, Value offset, DType factors, boolean accumulate)
+            implements GradientOp {}
 
     /** dx = dy where y is above 0; offset may be null. */
     record ReluGrad(Value dx, Value dy, Value y, Value offset) implements GradientOp {}

@@ -66,6 +66,7 @@ final class Lowering {
                 var count = o.parameter().shape().elements() / X;
                 pb_adamw_args.X(a, X);
                 pb_adamw_args.count(a, count);
+                pb_adamw_args.assigned(a, o.assigned() ? 1 : 0);
                 pb_adamw_args.decay(a, o.decay());
                 yield kernel("pb_adamw", a, count);
             }

@@ -30,7 +30,7 @@ public sealed interface UpdateOp extends Op {
     record Quantise(Value weight, Value w) implements UpdateOp {}
 
     /**
-     * One step of AdamW; sets the gradient to zero.
+     * One step of AdamW; sets the gradient to zero, for sums to come, unless what comes assigns it.
      *
      * @param parameter any shape
      * @param m first moment
@@ -40,8 +40,10 @@ public sealed interface UpdateOp extends Op {
      * @param kept [X] I32 tokens that each expert of a parameter [X, ...] took; one without any stays as it is, and so do its
      *     moments. Or null: none rests
      * @param decay weight decay, 0 for none
+     * @param assigned whether the next gradient is assigned
      */
-    record AdamW(Value parameter, Value m, Value v, Value gradient, Value step, Value kept, double decay)
+    record AdamW(
+            Value parameter, Value m, Value v, Value gradient, Value step, Value kept, double decay, boolean assigned)
             implements UpdateOp {
         /** Elements of step: lr, beta1, beta2, eps, 1 - beta1^t, 1 - beta2^t, scale of the gradients. */
         public static final long FIELDS = 7;

@@ -30,7 +30,7 @@ public record Uses(List<Value> writes, List<Value> reads, List<Value> inPlace) {
             case SquaredNorm o -> writes(o.parts()).reads(o.x());
             case Quantise o -> writes(o.weight()).reads(o.w());
             case AdamW o ->
-                writes(o.parameter(), o.m(), o.v(), o.gradient())
+                writes(o.parameter(), o.m(), o.v(), o.assigned() ? null : o.gradient())
                         .reads(o.parameter(), o.m(), o.v(), o.gradient(), o.step(), o.kept());
         };
     }
@@ -78,7 +78,7 @@ public record Uses(List<Value> writes, List<Value> reads, List<Value> inPlace) {
             case RmsNormWeightGrad o ->
                 writes(o.dweight()).reads(o.rstd(), o.dy(), o.x()).adds(true);
             case LinearGrad o -> writes(o.dx()).reads(o.dy(), o.weight()).adds(o.accumulate());
-            case LinearWeightGrad o -> writes(o.dweight()).reads(o.dy(), o.x()).adds(true);
+            case LinearWeightGrad o -> writes(o.dweight()).reads(o.dy(), o.x()).adds(o.accumulate());
             case BiasGrad o -> writes(o.dbias()).reads(o.dy()).adds(true);
             case ConvolutionGrad o ->
                 writes(o.dx(), o.dweight(), o.dbias(), o.dbefore())
@@ -114,7 +114,7 @@ public record Uses(List<Value> writes, List<Value> reads, List<Value> inPlace) {
             case GatherGrad o -> writes(o.dx()).reads(o.dgrouped(), o.row());
             case ExpertLinearGrad o -> writes(o.dx()).reads(o.dy(), o.weight(), o.offset());
             case ExpertWeightGrad o ->
-                writes(o.dweight()).reads(o.dy(), o.x(), o.offset()).adds(true);
+                writes(o.dweight()).reads(o.dy(), o.x(), o.offset()).adds(o.accumulate());
             case ReluGrad o -> writes(o.dx()).reads(o.dy(), o.y(), o.offset()).over(o.dy());
             case ScatterGrad o -> writes(o.dgrouped(), o.dgate()).reads(o.dy(), o.grouped(), o.gate(), o.row());
             case Copy o -> writes(o.dx()).reads(o.dy());

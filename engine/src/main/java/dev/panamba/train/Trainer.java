@@ -72,7 +72,8 @@ public final class Trainer implements AutoCloseable {
                 options.compute(),
                 options.microBatch(),
                 options.context(),
-                options.batch() / options.microBatch());
+                options.batch() / options.microBatch(),
+                options.lazyExperts());
         var parameters = program.parameters();
         var updateGraph = new Graph(REAL);
         var momentValues = new ArrayList<Value>();
@@ -107,7 +108,8 @@ public final class Trainer implements AutoCloseable {
                         program.gradients().get(p),
                         fields,
                         route == null ? null : kept.computeIfAbsent(route, r -> keptBy(updateGraph, r)),
-                        decays ? options.weightDecay() : 0));
+                        decays ? options.weightDecay() : 0,
+                        program.assigned().contains(p)));
             }
             update = own(Executable.bind(updateGraph.program(), REAL, team, stores, placement));
         } catch (RuntimeException e) {

@@ -15,10 +15,12 @@ import dev.panamba.tensor.DType;
 import dev.panamba.tensor.Shape;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * Forward and backward of one micro-batch: the gradient of the mean cross entropy plus the mean balance loss of the Switch
- * layers, divided by the number of micro-batches in a step, is added to the gradients.
+ * layers, divided by the number of micro-batches in a step, is added to the gradients, or assigned by products of matrices where a
+ * step has but one micro-batch.
  *
  * @param program what runs
  * @param token [T] I32 inputs
@@ -27,6 +29,7 @@ import java.util.Map;
  * @param routes of the Switch layers, whose load, offset and balance can be read after a run
  * @param parameters in the order of the network
  * @param gradients of the parameters, by parameter
+ * @param assigned parameters whose gradients a run assigns; all others must be 0 before the first micro-batch
  */
 public record TrainingProgram(
         Program program,
@@ -35,7 +38,8 @@ public record TrainingProgram(
         Value loss,
         List<Route> routes,
         List<Value> parameters,
-        Map<Value, Value> gradients) {
+        Map<Value, Value> gradients,
+        Set<Value> assigned) {
 
     /**
      * Logits that live at once, at most. The head, the cross entropy and their derivatives go over one part of the tokens after the
@@ -53,16 +57,23 @@ public record TrainingProgram(
      * @param microBatch sequences that go through at once
      * @param context tokens of a sequence
      * @param microBatches of one step
+     * @param lazyExperts whether to spare the gradients of experts without tokens, which are 0: then none is assigned
      * @return the program
      * @throws IllegalArgumentException if the context is longer than the model's positions
      */
     public static TrainingProgram of(
-            Config config, DType real, DType factors, int microBatch, int context, int microBatches) {
+            Config config,
+            DType real,
+            DType factors,
+            int microBatch,
+            int context,
+            int microBatches,
+            boolean lazyExperts) {
         if (context > config.longest()) {
             throw new IllegalArgumentException(
                     "--context " + context + " is longer than the model's " + config.longest() + " positions.");
         }
-        return of(config, real, factors, microBatch, context, microBatches, LOGITS);
+        return of(config, real, factors, microBatch, context, microBatches, lazyExperts, LOGITS);
     }
 
     /** What brings tokens to an experts' weight, or null for another parameter. */
@@ -80,13 +91,23 @@ public record TrainingProgram(
 
     /** With another size of the parts. */
     static TrainingProgram of(
-            Config config, DType real, DType factors, int microBatch, int context, int microBatches, long mostLogits) {
+            Config config,
+            DType real,
+            DType factors,
+            int microBatch,
+            int context,
+            int microBatches,
+            boolean lazyExperts,
+            long mostLogits) {
         var graph = new Graph(real, factors);
         var pass = Pass.whole(graph, microBatch, context, false);
         var token = graph.input("token", DType.I32, pass.T());
         var target = graph.input("target", DType.I32, pass.T());
         var x = Network.body(config, pass, token);
         var backward = new Backward(graph);
+        if (microBatches == 1 && !lazyExperts) {
+            backward.assign();
+        }
         var losses = graph.value("loss", real, Role.ACTIVATION, Shape.of(pass.T()));
         var parts = Math.min(pass.T(), Math.ceilDiv(pass.T() * config.V(), mostLogits));
         for (long part = 0; part < parts; part++) {
@@ -110,6 +131,13 @@ public record TrainingProgram(
         backward.append();
         var parameters = List.copyOf(graph.parameters().values());
         return new TrainingProgram(
-                graph.program(), token, target, loss, List.copyOf(pass.routes()), parameters, graph.gradients());
+                graph.program(),
+                token,
+                target,
+                loss,
+                List.copyOf(pass.routes()),
+                parameters,
+                graph.gradients(),
+                backward.assignedParameters());
     }
 }

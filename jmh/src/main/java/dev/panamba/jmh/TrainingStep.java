@@ -105,7 +105,7 @@ public class TrainingStep {
         @Setup
         public void bind(Training training) {
             var program = TrainingProgram.of(
-                    training.weights.config(), DType.F32, DType.F32, training.batch, training.context, 1);
+                    training.weights.config(), DType.F32, DType.F32, training.batch, training.context, 1, false);
             gradients = Store.allocate("the gradients", program.parameters());
             var stores = Map.of(Role.PARAMETER, training.weights.store(), Role.GRADIENT, gradients);
             executable = Executable.bind(program.program(), DType.F32, training.team, stores, Placement.PACKED);

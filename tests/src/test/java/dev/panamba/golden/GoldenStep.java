@@ -32,7 +32,7 @@ final class GoldenStep implements AutoCloseable {
     GoldenStep(Golden golden, DType real) {
         this.real = real;
         var options = golden.options();
-        program = TrainingProgram.of(golden.config(), real, real, options.batch(), options.context(), 1);
+        program = TrainingProgram.of(golden.config(), real, real, options.batch(), options.context(), 1, false);
         weights = Store.allocate("golden weights", program.parameters());
         gradients = Store.allocate("golden gradients", program.parameters());
         for (var parameter : program.parameters()) {

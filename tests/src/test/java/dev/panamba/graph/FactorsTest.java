@@ -13,8 +13,8 @@ class FactorsTest {
     @Test
     void onlyTheRouterIsExact() {
         var config = Presets.named("tiny-moe-mamba").config();
-        var program =
-                TrainingProgram.of(config, DType.F32, DType.BF16, 2, 16, 1).program();
+        var program = TrainingProgram.of(config, DType.F32, DType.BF16, 2, 16, 1, false)
+                .program();
         int products = 0;
         for (var op : program.ops()) {
             if (Cost.of(op).products() > 0) {

@@ -259,6 +259,13 @@ final class KernelAccuracy {
         bench.set(step, 1e-2, 0.9, 0.999, 1e-8, 0.271, 0.003, 0.5);
         c.graph()
                 .add(new AdamW(
-                        bench.parameter("parameter", n), bench.state("m", n), v, bench.input("g", n), step, null, 0.1));
+                        bench.parameter("parameter", n),
+                        bench.state("m", n),
+                        v,
+                        bench.input("g", n),
+                        step,
+                        null,
+                        0.1,
+                        false));
     }
 }

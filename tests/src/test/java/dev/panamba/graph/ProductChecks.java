@@ -17,8 +17,8 @@ import java.util.SplittableRandom;
 
 /**
  * Large products in their three forms against one loop for each index, with what is multiplied as it is and rounded to BF16: at
- * sizes around tiles, blocks and vectors, in windows, added to what is there, with experts that have many tokens, few and none,
- * and cut into any number of shares.
+ * sizes around tiles, blocks and vectors, in windows, assigned and added to what is there, with experts that have many tokens, few
+ * and none, and cut into any number of shares.
  */
 final class ProductChecks {
     private static final int[] TOKENS = {17, 28, 29, 31, 43, 113, 130, 225};
@@ -31,6 +31,8 @@ final class ProductChecks {
     private final int T;
     private final int O;
     private final int I;
+    /** Whether the weight's gradient is added to. */
+    private final boolean adds;
 
     private ProductChecks(int seed) {
         random = new SplittableRandom(seed);
@@ -38,6 +40,16 @@ final class ProductChecks {
         T = seed % 7 == 0 ? any(LONG) : any(TOKENS);
         O = seed % 7 == 1 ? any(LONG) : any(WIDTHS);
         I = seed % 7 == 2 ? any(LONG) : any(WIDTHS);
+        adds = random.nextBoolean();
+    }
+
+    private ProductChecks(DType factors, int T, int O, int I) {
+        random = new SplittableRandom(T);
+        this.factors = factors;
+        this.T = T;
+        this.O = O;
+        this.I = I;
+        adds = false;
     }
 
     static void run() {
@@ -46,8 +58,11 @@ final class ProductChecks {
                 var three = new Team(3)) {
             for (int seed = 0; seed < 42; seed++) {
                 new ProductChecks(seed).linear(List.of(one, two, three));
-                new ProductChecks(seed).experts(List.of(one, two, three));
+                var some = new ProductChecks(seed);
+                some.experts(List.of(one, two, three), 1 + some.random.nextInt(6));
             }
+            // 33 MiB of gradients, which are written past the caches; the last columns are fewer than a tile's
+            new ProductChecks(DType.F32, 61, 416, 528).experts(List.of(one, two), 40);
         }
     }
 
@@ -68,12 +83,14 @@ final class ProductChecks {
         graph.add(new Linear(graph.columns(y, 2, O), x, weight, null, factors));
         graph.add(new Copy(dx, before));
         graph.add(new LinearGrad(dx, dy, weight, factors, true));
-        graph.add(new LinearWeightGrad(graph.gradient(weight), dy, x, factors));
+        var dweightBefore = bench.input("dweight before", O, I);
+        graph.add(new Copy(graph.gradient(weight), dweightBefore));
+        graph.add(new LinearWeightGrad(graph.gradient(weight), dy, x, factors, adds));
         var xs = rounded(window(bench.get(wide), I + 9, 5));
         var dys = rounded(bench.get(dy));
         var weights = rounded(bench.get(weight));
         var dxs = bench.get(before).clone();
-        var dweights = new double[O * I];
+        var dweights = adds ? bench.get(dweightBefore).clone() : new double[O * I];
         addGradients(dxs, dweights, dys, xs, weights, 0, T, 0);
         compare(
                 bench,
@@ -84,8 +101,7 @@ final class ProductChecks {
                         new Expected(graph.gradient(weight), dweights, T)));
     }
 
-    private void experts(List<Team> teams) {
-        int X = 1 + random.nextInt(6);
+    private void experts(List<Team> teams, int X) {
         var bench = new Bench(DType.F32, T + O + I);
         var graph = bench.graph();
         var offsets = random.ints(X + 1, 0, T + 1).sorted().toArray();
@@ -101,14 +117,16 @@ final class ProductChecks {
         var dx = graph.activation("dx", T, I);
         graph.add(new ExpertLinear(y, x, weight, offset, factors));
         graph.add(new ExpertLinearGrad(dx, dy, weight, offset, factors));
-        graph.add(new ExpertWeightGrad(graph.gradient(weight), dy, x, offset, factors));
+        var dweightBefore = bench.input("dweight before", X, O, I);
+        graph.add(new Copy(graph.gradient(weight), dweightBefore));
+        graph.add(new ExpertWeightGrad(graph.gradient(weight), dy, x, offset, factors, adds));
         int kept = offsets[X];
         var xs = rounded(bench.get(x));
         var dys = rounded(bench.get(dy));
         var weights = rounded(bench.get(weight));
         var ys = new double[kept * O];
         var dxs = new double[kept * I];
-        var dweights = new double[X * O * I];
+        var dweights = adds ? bench.get(dweightBefore).clone() : new double[X * O * I];
         for (int e = 0; e < X; e++) {
             int rows = offsets[e + 1] - offsets[e];
             var matrix = Arrays.copyOfRange(weights, e * O * I, (e + 1) * O * I);

@@ -109,7 +109,14 @@ class StoreTest {
             bind(team, store).close();
             var adamw = new Graph(DType.F32);
             adamw.add(new UpdateOp.AdamW(
-                    weight, weight, weight, weight, adamw.input("step", DType.F64, UpdateOp.AdamW.FIELDS), null, 0));
+                    weight,
+                    weight,
+                    weight,
+                    weight,
+                    adamw.input("step", DType.F64, UpdateOp.AdamW.FIELDS),
+                    null,
+                    0,
+                    false));
             var refusal = assertThrows(
                     IllegalArgumentException.class,
                     () -> Executable.bind(

@@ -239,7 +239,7 @@ class TrainerTest {
         var config = Tiny.families().get(3);
         assertThrows(
                 IllegalArgumentException.class,
-                () -> TrainingProgram.of(config, DType.F32, DType.F32, 1, Tiny.POSITIONS + 1, 1));
+                () -> TrainingProgram.of(config, DType.F32, DType.F32, 1, Tiny.POSITIONS + 1, 1, false));
     }
 
     @Test

@@ -71,7 +71,7 @@ class TrainingProgramTest {
     }
 
     private static TrainingProgram program(Config config, long mostLogits) {
-        return TrainingProgram.of(config, DType.F64, DType.F64, B, L, 3, mostLogits);
+        return TrainingProgram.of(config, DType.F64, DType.F64, B, L, 3, false, mostLogits);
     }
 
     /** The loss and all gradients. */

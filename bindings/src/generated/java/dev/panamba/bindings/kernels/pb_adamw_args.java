@@ -23,6 +23,7 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
  *     const int32_t *kept;
  *     int64_t X;
  *     int64_t count;
+ *     int64_t assigned;
  *     double decay;
  * }
  * }
@@ -42,6 +43,7 @@ public class pb_adamw_args {
         panamba_h.C_POINTER.withName("kept"),
         panamba_h.C_LONG.withName("X"),
         panamba_h.C_LONG.withName("count"),
+        panamba_h.C_LONG.withName("assigned"),
         panamba_h.C_DOUBLE.withName("decay")
     ).withName("pb_adamw_args");
 
@@ -402,6 +404,50 @@ public class pb_adamw_args {
      */
     public static void count(MemorySegment struct, long fieldValue) {
         struct.set(count$LAYOUT, count$OFFSET, fieldValue);
+    }
+
+    private static final OfLong assigned$LAYOUT = (OfLong)$LAYOUT.select(groupElement("assigned"));
+
+    /**
+     * Layout for field:
+     * {@snippet lang=c :
+     * int64_t assigned
+     * }
+     */
+    public static final OfLong assigned$layout() {
+        return assigned$LAYOUT;
+    }
+
+    private static final long assigned$OFFSET = $LAYOUT.byteOffset(groupElement("assigned"));
+
+    /**
+     * Offset for field:
+     * {@snippet lang=c :
+     * int64_t assigned
+     * }
+     */
+    public static final long assigned$offset() {
+        return assigned$OFFSET;
+    }
+
+    /**
+     * Getter for field:
+     * {@snippet lang=c :
+     * int64_t assigned
+     * }
+     */
+    public static long assigned(MemorySegment struct) {
+        return struct.get(assigned$LAYOUT, assigned$OFFSET);
+    }
+
+    /**
+     * Setter for field:
+     * {@snippet lang=c :
+     * int64_t assigned
+     * }
+     */
+    public static void assigned(MemorySegment struct, long fieldValue) {
+        struct.set(assigned$LAYOUT, assigned$OFFSET, fieldValue);
     }
 
     private static final OfDouble decay$LAYOUT = (OfDouble)$LAYOUT.select(groupElement("decay"));
