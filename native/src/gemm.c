@@ -11,6 +11,20 @@ enum { LINE = 64, STREAMED = 32 << 20 };  /* bytes; a c of so many is written pa
 
 enum how { ASSIGN, ADD, STREAM };         /* what becomes of a tile's sums */
 
+/* The block of b that is packed next: while one is multiplied the lines of the other come to the cache, one for each step. */
+struct ahead {
+    const char *from;
+    int64_t stride, shift;                /* bytes from row to row; a row has 1 << shift lines */
+    int64_t line, lines;
+};
+
+PB_INLINE void send_for(struct ahead *next)
+{
+    const int64_t row = next->line >> next->shift, in_row = next->line - (row << next->shift);
+    __builtin_prefetch(next->from + row * next->stride + in_row * LINE, 0, 2);
+    next->line += next->line + 1 < next->lines;
+}
+
 PB_INLINE vec multiply_add(vec sum, const real *a, vec b, const int bf16)
 {
     (void)bf16;
@@ -25,9 +39,10 @@ PB_INLINE vec multiply_add(vec sum, const real *a, vec b, const int bf16)
 }
 
 /* `rows` x `vectors` of c, of which `high` rows and `wide` columns are there */
-PB_INLINE void tile(real *c, int64_t c_stride, const real *a, const real *b, int64_t steps, int64_t high, int64_t wide, enum how how,
-                    const int rows, const int vectors, const int bf16)
+PB_INLINE void tile(real *c, int64_t c_stride, const real *a, const real *b, int64_t steps, struct ahead *next, int64_t high,
+                    int64_t wide, enum how how, const int rows, const int vectors, const int bf16)
 {
+    struct ahead ahead = *next;
     vec sums[ROWS][2];
     PB_UNROLL
     for (int r = 0; r < rows; r++) {
@@ -36,12 +51,14 @@ PB_INLINE void tile(real *c, int64_t c_stride, const real *a, const real *b, int
     }
     for (int64_t s = 0; s < steps; s++) {
         const vec left = vload(b + s * WIDTH), right = vectors > 1 ? vload(b + s * WIDTH + VL) : left;
+        send_for(&ahead);
         PB_UNROLL
         for (int r = 0; r < rows; r++) {
             sums[r][0] = multiply_add(sums[r][0], a + r * STRIDE + s, left, bf16);
             if (vectors > 1) sums[r][1] = multiply_add(sums[r][1], a + r * STRIDE + s, right, bf16);
         }
     }
+    *next = ahead;
     PB_UNROLL
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < vectors && r < high; v++) {
@@ -51,19 +68,19 @@ PB_INLINE void tile(real *c, int64_t c_stride, const real *a, const real *b, int
         }
 }
 
-PB_INLINE void tile_of(real *c, int64_t c_stride, const real *a, const real *b, int64_t steps, int64_t high, int64_t wide, enum how how,
-                       const int vectors, const int bf16)
+PB_INLINE void tile_of(real *c, int64_t c_stride, const real *a, const real *b, int64_t steps, struct ahead *next, int64_t high,
+                       int64_t wide, enum how how, const int vectors, const int bf16)
 {
     switch (ceil_div(high, 2)) {
 #if PB_VECTOR_BYTES == 64
-    case 7: tile(c, c_stride, a, b, steps, high, wide, how, 14, vectors, bf16); break;
-    case 6: tile(c, c_stride, a, b, steps, high, wide, how, 12, vectors, bf16); break;
-    case 5: tile(c, c_stride, a, b, steps, high, wide, how, 10, vectors, bf16); break;
-    case 4: tile(c, c_stride, a, b, steps, high, wide, how, 8, vectors, bf16); break;
+    case 7: tile(c, c_stride, a, b, steps, next, high, wide, how, 14, vectors, bf16); break;
+    case 6: tile(c, c_stride, a, b, steps, next, high, wide, how, 12, vectors, bf16); break;
+    case 5: tile(c, c_stride, a, b, steps, next, high, wide, how, 10, vectors, bf16); break;
+    case 4: tile(c, c_stride, a, b, steps, next, high, wide, how, 8, vectors, bf16); break;
 #endif
-    case 3: tile(c, c_stride, a, b, steps, high, wide, how, 6, vectors, bf16); break;
-    case 2: tile(c, c_stride, a, b, steps, high, wide, how, 4, vectors, bf16); break;
-    default: tile(c, c_stride, a, b, steps, high, wide, how, 2, vectors, bf16); break;
+    case 3: tile(c, c_stride, a, b, steps, next, high, wide, how, 6, vectors, bf16); break;
+    case 2: tile(c, c_stride, a, b, steps, next, high, wide, how, 4, vectors, bf16); break;
+    default: tile(c, c_stride, a, b, steps, next, high, wide, how, 2, vectors, bf16); break;
     }
 }
 
@@ -73,20 +90,29 @@ PB_INLINE int64_t even_part(int64_t length, int64_t most, int64_t unit)
     return ceil_div(ceil_div(length, ceil_div(length, most)), unit) * unit;
 }
 
-/* Where an element of b stands */
-PB_INLINE const void *b_at(const struct pb_gemm_args *args, const void *b, int64_t element)
+/* Bytes of an element of b */
+PB_INLINE int64_t bytes_of(const struct pb_gemm_args *args) { return args->format == PB_BF16 ? sizeof(uint16_t) : sizeof(real); }
+
+/* Step s of column j of b */
+PB_INLINE const void *b_at(const struct pb_gemm_args *args, const void *b, int64_t s, int64_t j)
 {
-    return (const char *)b + element * (int64_t)(args->format == PB_BF16 ? sizeof(uint16_t) : sizeof(real));
+    return (const char *)b + (args->trans_b ? j * args->b_stride + s : s * args->b_stride + j) * bytes_of(args);
 }
 
-PB_INLINE void pack_block(const struct pb_gemm_args *args, real *packed, const void *b, int64_t s, int64_t j, int64_t columns, int64_t depth,
-                          const int bf16)
+PB_INLINE void pack_block(const struct pb_gemm_args *args, real *packed, const void *from, int64_t columns, int64_t depth, const int bf16)
 {
-    const int64_t stride = args->b_stride;
-    const void *from = b_at(args, b, args->trans_b ? j * stride + s : s * stride + j);
-    if (!args->trans_b) pack_b(packed, from, stride, columns, depth, 0, 0, bf16);
-    else if (args->format == PB_BF16) pack_b(packed, from, stride, columns, depth, 1, 1, bf16);
-    else pack_b(packed, from, stride, columns, depth, 1, 0, bf16);
+    if (!args->trans_b) pack_b(packed, from, args->b_stride, columns, depth, 0, 0, bf16);
+    else if (args->format == PB_BF16) pack_b(packed, from, args->b_stride, columns, depth, 1, 1, bf16);
+    else pack_b(packed, from, args->b_stride, columns, depth, 1, 0, bf16);
+}
+
+PB_INLINE struct ahead ahead_of(const struct pb_gemm_args *args, const void *from, int64_t columns, int64_t depth)
+{
+    const int64_t rows = args->trans_b ? columns : depth, length = (args->trans_b ? depth : columns) * bytes_of(args);
+    struct ahead next = {.from = from, .stride = args->b_stride * bytes_of(args)};
+    while (LINE << next.shift < length) next.shift++;
+    next.lines = rows << next.shift;
+    return next;
 }
 
 /* Whether c is too large for caches, and no part of it has a line in common with another */
@@ -96,8 +122,9 @@ PB_INLINE int streamed(const struct pb_gemm_args *args)
     return rows * args->n * bytes >= STREAMED && ((uintptr_t)args->c | (uintptr_t)(args->c_stride * bytes)) % LINE == 0;
 }
 
-PB_INLINE void packed(const struct pb_gemm_args *args, real *scratch, real *c, const real *a, const void *b, int64_t m, int64_t n, int64_t k,
-                     const int bf16)
+/* m x n of c; `after` is what is packed behind them, or NULL */
+PB_INLINE void packed(const struct pb_gemm_args *args, real *scratch, real *c, const real *a, const void *b, const void *after, int64_t m, int64_t n,
+                      int64_t k, const int bf16)
 {
     real *packed_a = scratch, *packed_b = scratch + TALL * STRIDE;
     const int64_t deep = DEPTH * step_of(bf16);
@@ -107,7 +134,9 @@ PB_INLINE void packed(const struct pb_gemm_args *args, real *scratch, real *c, c
         for (int64_t j = 0; j < n; j += WIDE) {
             const int64_t depth = min_int(deep, k - s), columns = min_int(WIDE, n - j), steps = ceil_div(depth, step_of(bf16));
             const enum how how = s > 0 || args->accumulate ? ADD : streams && k <= deep ? STREAM : ASSIGN;
-            pack_block(args, packed_b, b, s, j, columns, depth, bf16);
+            const void *behind = j + WIDE < n ? b_at(args, b, s, j + WIDE) : s + deep < k ? b_at(args, b, s + deep, 0) : after;
+            struct ahead next = ahead_of(args, behind ? behind : packed_b, behind ? columns : 0, depth);
+            pack_block(args, packed_b, b_at(args, b, s, j), columns, depth, bf16);
             for (int64_t i = 0, tall; i < m; i += tall) {
                 tall = min_int(even_part(m, TALL, 1), m - i);
                 if (args->trans_a) pack_a(packed_a, a + s * args->a_stride + i, args->a_stride, tall, depth, 1, bf16);
@@ -118,18 +147,18 @@ PB_INLINE void packed(const struct pb_gemm_args *args, real *scratch, real *c, c
                         real *at = c + (i + r) * args->c_stride + j + q;
                         const real *of_a = packed_a + r * STRIDE, *of_b = packed_b + q * DEPTH;
                         const int64_t high = min_int(rows, tall - r), wide = columns - q;
-                        if (wide > VL) tile_of(at, args->c_stride, of_a, of_b, steps, high, wide, how, 2, bf16);
-                        else tile_of(at, args->c_stride, of_a, of_b, steps, high, wide, how, 1, bf16);
+                        if (wide > VL) tile_of(at, args->c_stride, of_a, of_b, steps, &next, high, wide, how, 2, bf16);
+                        else tile_of(at, args->c_stride, of_a, of_b, steps, &next, high, wide, how, 1, bf16);
                     }
             }
         }
 }
 
-__attribute__((noinline)) static void multiply(const struct pb_gemm_args *args, real *scratch, real *c, const real *a, const void *b, int64_t m,
-                                               int64_t n, int64_t k)
+__attribute__((noinline)) static void multiply(const struct pb_gemm_args *args, real *scratch, real *c, const real *a, const void *b,
+                                               const void *after, int64_t m, int64_t n, int64_t k)
 {
-    if (args->bf16) packed(args, scratch, c, a, b, m, n, k, 1);
-    else packed(args, scratch, c, a, b, m, n, k, 0);
+    if (args->bf16) packed(args, scratch, c, a, b, after, m, n, k, 1);
+    else packed(args, scratch, c, a, b, after, m, n, k, 0);
 }
 
 /* One product, cut between rows where it is taller than wide, else between columns */
@@ -139,9 +168,15 @@ static void one_product(const struct pb_gemm_args *args, real *scratch, int64_t 
     const int64_t unit = m >= n ? ROWS : WIDTH, side = m >= n ? m : n, units = ceil_div(side, unit);
     const int64_t from = min_int(side, units * share / shares * unit), to = min_int(side, units * (share + 1) / shares * unit);
     const real *a = args->a + from * (args->trans_a ? 1 : args->a_stride);
-    const void *b = b_at(args, args->b, from * (args->trans_b ? args->b_stride : 1));
-    if (m >= n) multiply(args, scratch, args->c + from * args->c_stride, a, args->b, to - from, n, args->k);
-    else multiply(args, scratch, args->c + from, args->a, b, m, to - from, args->k);
+    const void *b = b_at(args, args->b, 0, from);
+    if (m >= n) multiply(args, scratch, args->c + from * args->c_stride, a, args->b, NULL, to - from, n, args->k);
+    else multiply(args, scratch, args->c + from, args->a, b, NULL, m, to - from, args->k);
+}
+
+/* The matrix of an expert */
+PB_INLINE const void *expert_of(const struct pb_gemm_args *args, int64_t e)
+{
+    return (const char *)args->b + e * (args->trans_b ? args->n : args->k) * args->b_stride * bytes_of(args);
 }
 
 /* The experts' products stand in a line, each as long as its columns times its tokens, and it is the line that is cut, between
@@ -153,19 +188,22 @@ static void all_experts(const struct pb_gemm_args *args, real *scratch, int64_t 
     for (int64_t e = 0; e < args->X; e++) {
         const int64_t first = args->offset[e], tokens = args->offset[e + 1] - first;
         if (tokens == 0) {
-            if (args->sums && e % args->shares == share) multiply(args, scratch, args->c + e * m * args->c_stride, args->a, args->b, m, n, 0);
+            if (args->sums && e % args->shares == share) multiply(args, scratch, args->c + e * m * args->c_stride, args->a, args->b, NULL, m, n, 0);
             continue;
         }
         const int64_t from = min_int(n, ceil_div(max_int(0, begin - first * blocks), tokens) * WIDTH);
         const int64_t to = min_int(n, ceil_div(max_int(0, end - first * blocks), tokens) * WIDTH);
         if (from >= to) continue;
-        if (args->sums)
+        if (args->sums) {
             multiply(args, scratch, args->c + e * m * args->c_stride + from, args->a + first * args->a_stride,
-                     b_at(args, args->b, first * args->b_stride + from), m, to - from, tokens);
-        else
+                     b_at(args, args->b, first, from), NULL, m, to - from, tokens);
+        } else {
+            int64_t other = e + 1;
+            while (other < args->X && args->offset[other + 1] == args->offset[other]) other++;
+            const void *after = other < args->X && to == n ? expert_of(args, other) : NULL;
             multiply(args, scratch, args->c + first * args->c_stride + from, args->a + first * args->a_stride,
-                     b_at(args, args->b, e * (args->trans_b ? n : args->k) * args->b_stride + from * (args->trans_b ? args->b_stride : 1)), tokens,
-                     to - from, args->k);
+                     b_at(args, expert_of(args, e), 0, from), after, tokens, to - from, args->k);
+        }
     }
 }
 
