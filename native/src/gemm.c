@@ -7,22 +7,21 @@
  */
 #include "pack.h"
 
-enum { LINE = 64, STREAMED = 32 << 20 };  /* bytes; a c of so many is written past the caches, if it can be */
+enum { LINE = 64, STREAMED = 8 << 20 };   /* bytes; a gradient of so many is written past the caches, if it can be */
 
 enum how { ASSIGN, ADD, STREAM };         /* what becomes of a tile's sums */
 
-/* The block of b that is packed next: while one is multiplied the lines of the other come to the cache, one for each step. */
+/* The block of b that is packed next: while one is multiplied the lines of the other come to the cache, one at each step, two in bf16. */
 struct ahead {
     const char *from;
     int64_t stride, shift;                /* bytes from row to row; a row has 1 << shift lines */
     int64_t line, lines;
 };
 
-PB_INLINE void send_for(struct ahead *next)
+PB_INLINE void send_for(const struct ahead *next, int64_t line)
 {
-    const int64_t row = next->line >> next->shift, in_row = next->line - (row << next->shift);
+    const int64_t row = line >> next->shift, in_row = line - (row << next->shift);
     __builtin_prefetch(next->from + row * next->stride + in_row * LINE, 0, 2);
-    next->line += next->line + 1 < next->lines;
 }
 
 PB_INLINE vec multiply_add(vec sum, const real *a, vec b, const int bf16)
@@ -38,27 +37,33 @@ PB_INLINE vec multiply_add(vec sum, const real *a, vec b, const int bf16)
     return sum + vset(*a) * b;
 }
 
+PB_INLINE void step(vec sums[ROWS][2], const real *a, const real *b, const int rows, const int vectors, const int bf16)
+{
+    const vec left = vload(b), right = vectors > 1 ? vload(b + VL) : left;
+    PB_UNROLL
+    for (int r = 0; r < rows; r++) {
+        sums[r][0] = multiply_add(sums[r][0], a + r * STRIDE, left, bf16);
+        if (vectors > 1) sums[r][1] = multiply_add(sums[r][1], a + r * STRIDE, right, bf16);
+    }
+}
+
 /* `rows` x `vectors` of c, of which `high` rows and `wide` columns are there */
 PB_INLINE void tile(real *c, int64_t c_stride, const real *a, const real *b, int64_t steps, struct ahead *next, int64_t high,
                     int64_t wide, enum how how, const int rows, const int vectors, const int bf16)
 {
-    struct ahead ahead = *next;
+    const int64_t each = step_of(bf16), sent = min_int(steps, (next->lines - next->line) / each);
     vec sums[ROWS][2];
     PB_UNROLL
     for (int r = 0; r < rows; r++) {
         sums[r][0] = sums[r][1] = vset(0);
         for (int v = 0; v < vectors && r < high && how != STREAM; v++) __builtin_prefetch(c + r * c_stride + v * VL, 1);
     }
-    for (int64_t s = 0; s < steps; s++) {
-        const vec left = vload(b + s * WIDTH), right = vectors > 1 ? vload(b + s * WIDTH + VL) : left;
-        send_for(&ahead);
-        PB_UNROLL
-        for (int r = 0; r < rows; r++) {
-            sums[r][0] = multiply_add(sums[r][0], a + r * STRIDE + s, left, bf16);
-            if (vectors > 1) sums[r][1] = multiply_add(sums[r][1], a + r * STRIDE + s, right, bf16);
-        }
+    for (int64_t s = 0; s < sent; s++) {
+        for (int64_t i = 0; i < each; i++) send_for(next, next->line + s * each + i);
+        step(sums, a + s, b + s * WIDTH, rows, vectors, bf16);
     }
-    *next = ahead;
+    for (int64_t s = sent; s < steps; s++) step(sums, a + s, b + s * WIDTH, rows, vectors, bf16);
+    next->line += sent * each;
     PB_UNROLL
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < vectors && r < high; v++) {
@@ -115,11 +120,11 @@ PB_INLINE struct ahead ahead_of(const struct pb_gemm_args *args, const void *fro
     return next;
 }
 
-/* Whether c is too large for caches, and no part of it has a line in common with another */
+/* Whether c is a weight's gradient, which nobody reads for long, and no part of it has a line in common with another */
 PB_INLINE int streamed(const struct pb_gemm_args *args)
 {
     const int64_t rows = args->sums ? args->X * args->m : args->m, bytes = (int64_t)sizeof(real);
-    return rows * args->n * bytes >= STREAMED && ((uintptr_t)args->c | (uintptr_t)(args->c_stride * bytes)) % LINE == 0;
+    return args->trans_a && rows * args->n * bytes >= STREAMED && ((uintptr_t)args->c | (uintptr_t)(args->c_stride * bytes)) % LINE == 0;
 }
 
 /* m x n of c; `after` is what is packed behind them, or NULL */
@@ -135,7 +140,7 @@ PB_INLINE void packed(const struct pb_gemm_args *args, real *scratch, real *c, c
             const int64_t depth = min_int(deep, k - s), columns = min_int(WIDE, n - j), steps = ceil_div(depth, step_of(bf16));
             const enum how how = s > 0 || args->accumulate ? ADD : streams && k <= deep ? STREAM : ASSIGN;
             const void *behind = j + WIDE < n ? b_at(args, b, s, j + WIDE) : s + deep < k ? b_at(args, b, s + deep, 0) : after;
-            struct ahead next = ahead_of(args, behind ? behind : packed_b, behind ? columns : 0, depth);
+            struct ahead next = ahead_of(args, behind, behind ? columns : 0, behind ? depth : 0);
             pack_block(args, packed_b, b_at(args, b, s, j), columns, depth, bf16);
             for (int64_t i = 0, tall; i < m; i += tall) {
                 tall = min_int(even_part(m, TALL, 1), m - i);
