@@ -9,19 +9,20 @@
 enum {
     VECTORS = PB_GROUP / VL,                             /* of a step along a row */
     ROWS = 4, TOKENS = PB_VECTOR_BYTES == 64 ? 4 : 2,    /* of a tile: what its sums take of the registers */
-    AHEAD = 8192,                                        /* bytes, at least, between what is multiplied and what is sent for */
+    AHEAD = 16384,                                       /* bytes, at least, between what is multiplied and what is sent for */
 };
 
 /* PB_GROUP weights at element i, or `rest` of them: what they add to the sums. rows, tokens, the format, and whether the group is
- * whole are known to the compiler. `ahead` is the way in bytes to the weights that are wanted next. */
+ * whole are known to the compiler. `ahead` is the way in bytes to the rows that are wanted next: they are sent for line after line as
+ * they lie in memory, which gives a fifth more that way than row beside row. */
 PB_INLINE void add_group(vec sums[ROWS * TOKENS], const uint8_t *weight, int64_t bytes, const real *restrict x, int64_t x_stride, int64_t i, int64_t rest,
                          int64_t ahead, const int format, const int rows, const int tokens, const int whole)
 {
-    const int64_t left = whole ? PB_GROUP : rest;
+    const int64_t left = whole ? PB_GROUP : rest, group = row_bytes(PB_GROUP, format);
     PB_UNROLL
     for (int r = 0; r < rows; r++) {
         const uint8_t *row = weight + r * bytes + row_bytes(i, format);
-        for (int64_t b = 0; b < row_bytes(PB_GROUP, format); b += 64) __builtin_prefetch(row + b + ahead);
+        for (int64_t b = 0; b < group; b += 64) __builtin_prefetch(weight + ahead + rows * row_bytes(i, format) + r * group + b);
         PB_UNROLL
         for (int v = 0; v < VECTORS; v++) {
             const vec w = format == PB_BF16 ? vload_bf16_part((const uint16_t *)(const void *)row + v * VL, left - v * VL)
