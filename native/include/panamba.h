@@ -13,7 +13,7 @@
  * one layout. Matrices are row-major; `_stride` is the distance between rows in elements, no stride means dense rows.
  * Field order: outputs, saved values, inputs, sizes. Gradients are `d` + name. Gradients of parameters (weight, bias, table,
  * a_log, ...) accumulate; gradients of activations are assigned unless a kernel says otherwise.
- * "or NULL" marks the only pointers that may be NULL. No kernel allocates, starts threads, or keeps state.
+ * "or NULL" marks the only pointers that may be NULL. No kernel allocates, starts threads, or keeps state; pages.c maps memory.
  */
 #ifndef PANAMBA_H
 #define PANAMBA_H
@@ -27,7 +27,7 @@ typedef PB_REAL real;
 
 #define PB_API __attribute__((visibility("default")))
 
-#define PB_ABI_VERSION 3
+#define PB_ABI_VERSION 4
 
 #define PB_OK 0
 #define PB_TOKEN_OUT_OF_RANGE 1    /* a token id is negative or not below V */
@@ -56,6 +56,19 @@ PB_API extern const int pb_abi_version;
 PB_API extern const int pb_real_bytes;   /* 4 or 8 */
 PB_API const char *pb_level(void);       /* "x86-64-v2", "x86-64-v3", "x86-64-v4", "x86-64-v4+vnni", "x86-64-v4+vnni+bf16" or "generic": chosen by cpuid when the library is
                                             loaded; the environment variable PANAMBA_CPU_LEVEL (v2, v3, v4, vnni) may only lower it */
+
+/* ---- pages.c ---- memory of the system; what is returned is errno */
+
+/* range: bytes of the pages, from a page's start on */
+struct pb_pages_args {
+    char *pages;             /* NULL for pb_pages_map */
+    char **mapped;           /* of pb_pages_map: where fresh pages are, all zero, of which nothing costs before it is touched */
+};
+PB_API int pb_pages_map(const struct pb_pages_args *args, int64_t begin, int64_t end);
+PB_API int pb_pages_unmap(const struct pb_pages_args *args, int64_t begin, int64_t end);
+PB_API int pb_pages_forbid(const struct pb_pages_args *args, int64_t begin, int64_t end);       /* a touch kills the process */
+PB_API int pb_pages_join(const struct pb_pages_args *args, int64_t begin, int64_t end);         /* to huge pages, if it can be */
+PB_API int pb_pages_read_ahead(const struct pb_pages_args *args, int64_t begin, int64_t end);   /* of a mapped file, if it can be */
 
 /* ---- embedding.c ---- x[t] = table[token[t]] (+ position[past[b] + t mod L]) */
 

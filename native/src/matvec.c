@@ -14,7 +14,8 @@ enum {
 
 /* PB_GROUP weights at element i, or `rest` of them: what they add to the sums. rows, tokens, the format, and whether the group is
  * whole are known to the compiler. `ahead` is the way in bytes to the rows that are wanted next: they are sent for line after line as
- * they lie in memory, which gives a fifth more that way than row beside row. */
+ * they lie in memory, which gives a fifth more that way than row beside row. Beside one token there is room for them in the first
+ * cache; beside more they only come to the second, or they would push out what is used. */
 PB_INLINE void add_group(vec sums[ROWS * TOKENS], const uint8_t *weight, int64_t bytes, const real *restrict x, int64_t x_stride, int64_t i, int64_t rest,
                          int64_t ahead, const int format, const int rows, const int tokens, const int whole)
 {
@@ -22,7 +23,8 @@ PB_INLINE void add_group(vec sums[ROWS * TOKENS], const uint8_t *weight, int64_t
     PB_UNROLL
     for (int r = 0; r < rows; r++) {
         const uint8_t *row = weight + r * bytes + row_bytes(i, format);
-        for (int64_t b = 0; b < group; b += 64) __builtin_prefetch(weight + ahead + rows * row_bytes(i, format) + r * group + b);
+        const uint8_t *wanted = weight + ahead + rows * row_bytes(i, format) + r * group;
+        for (int64_t b = 0; b < group; b += 64) __builtin_prefetch(wanted + b, 0, tokens == 1 ? 3 : 2);
         PB_UNROLL
         for (int v = 0; v < VECTORS; v++) {
             const vec w = format == PB_BF16 ? vload_bf16_part((const uint16_t *)(const void *)row + v * VL, left - v * VL)

@@ -66,14 +66,17 @@ public final class Kernels {
      * @throws NativeException where the kernel refuses
      */
     public static void call(MemorySegment function, MemorySegment args, long begin, long end) {
-        int code;
-        try {
-            code = (int) KERNEL.invokeExact(function, args, begin, end);
-        } catch (Throwable e) {
-            throw NativeException.unexpected(e);
-        }
+        int code = invoke(function, args, begin, end);
         if (code != 0) {
             throw new NativeException(refusal(code));
+        }
+    }
+
+    static int invoke(MemorySegment function, MemorySegment args, long begin, long end) {
+        try {
+            return (int) KERNEL.invokeExact(function, args, begin, end);
+        } catch (Throwable e) {
+            throw NativeException.unexpected(e);
         }
     }
 

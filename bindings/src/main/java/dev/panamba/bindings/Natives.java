@@ -69,7 +69,7 @@ public final class Natives {
                 () -> {
                     try (var arena = Arena.ofConfined()) {
                         Kernels.f32();
-                        Posix.map(Posix.PAGE, arena);
+                        Pages.map(Pages.SIZE, arena);
                     } catch (NativeException e) {
                         // It comes again where memory or kernels are asked for.
                     }

@@ -1,6 +1,6 @@
 package dev.panamba.graph;
 
-import dev.panamba.bindings.Posix;
+import dev.panamba.bindings.Pages;
 import dev.panamba.memory.Extent;
 import dev.panamba.memory.Lease;
 import dev.panamba.memory.Placement;
@@ -89,7 +89,7 @@ public final class Executable implements AutoCloseable, Team.Work {
             }
             if (placement == Placement.GUARDED) {
                 for (var extent : plan.where().values()) {
-                    slab.guard(new Extent(extent.end(), Posix.PAGE));
+                    slab.guard(new Extent(extent.end(), Pages.SIZE));
                 }
             }
             var memory = new Memory(plan, slab, stores);

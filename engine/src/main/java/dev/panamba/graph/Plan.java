@@ -1,6 +1,6 @@
 package dev.panamba.graph;
 
-import dev.panamba.bindings.Posix;
+import dev.panamba.bindings.Pages;
 import dev.panamba.graph.Planner.Interval;
 import dev.panamba.memory.Extent;
 import dev.panamba.memory.Placement;
@@ -58,7 +58,7 @@ public record Plan(Map<Value, Extent> where, Map<Integer, List<Value>> deaths, l
             }
             deaths.computeIfAbsent(life.last, _ -> new ArrayList<>()).add(life.values.getLast());
         }
-        return new Plan(where, deaths, placement == Placement.GUARDED ? bytes + 2 * Posix.PAGE : bytes, naive);
+        return new Plan(where, deaths, placement == Placement.GUARDED ? bytes + 2 * Pages.SIZE : bytes, naive);
     }
 
     private static List<Life> lives(Program program, boolean shares) {
@@ -145,9 +145,9 @@ public record Plan(Map<Value, Extent> where, Map<Integer, List<Value>> deaths, l
         long next = 0;
         for (var interval : intervals) {
             if (guarded) {
-                var end = Math.ceilDiv(next + interval.bytes(), Posix.PAGE) * Posix.PAGE;
+                var end = Math.ceilDiv(next + interval.bytes(), Pages.SIZE) * Pages.SIZE;
                 extents.add(new Extent(end - interval.bytes(), interval.bytes()));
-                next = end + Posix.PAGE;
+                next = end + Pages.SIZE;
             } else {
                 extents.add(new Extent(next, interval.bytes()));
                 next = Extent.align(next + interval.bytes());

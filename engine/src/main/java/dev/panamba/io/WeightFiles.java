@@ -1,6 +1,6 @@
 package dev.panamba.io;
 
-import dev.panamba.bindings.Posix;
+import dev.panamba.bindings.Pages;
 import dev.panamba.io.MalformedFileException.Fault;
 import dev.panamba.memory.Slab;
 import java.io.IOException;
@@ -177,7 +177,7 @@ public final class WeightFiles implements AutoCloseable {
     public record Mapping(Slab slab, Collection<MemorySegment> files, Map<String, MemorySegment> segments) {
         /** Says that all will be wanted soon, so that another thread may begin to read. */
         public void readAhead() {
-            files.forEach(Posix::readAhead);
+            files.forEach(Pages::readAhead);
         }
     }
 

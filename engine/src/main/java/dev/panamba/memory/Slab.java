@@ -1,6 +1,6 @@
 package dev.panamba.memory;
 
-import dev.panamba.bindings.Posix;
+import dev.panamba.bindings.Pages;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -32,7 +32,7 @@ public final class Slab implements AutoCloseable {
      */
     public static Slab map(String name, long bytes) {
         var slab = mapSparse(name, bytes);
-        Posix.adviseHugePages(slab.memory);
+        Pages.join(slab.memory);
         return slab;
     }
 
@@ -46,7 +46,7 @@ public final class Slab implements AutoCloseable {
     public static Slab mapSparse(String name, long bytes) {
         var arena = Arena.ofShared();
         try {
-            var memory = Posix.map(Math.max(Extent.ALIGNMENT, bytes), arena);
+            var memory = Pages.map(Math.max(Extent.ALIGNMENT, bytes), arena);
             return new Slab(name, arena, memory);
         } catch (RuntimeException e) {
             arena.close();
@@ -82,7 +82,7 @@ public final class Slab implements AutoCloseable {
      * @param extent whole pages
      */
     public void guard(Extent extent) {
-        Posix.protectNone(at(extent));
+        Pages.forbid(at(extent));
     }
 
     /**

@@ -4,7 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_DOUBLE_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 
-import dev.panamba.bindings.Posix;
+import dev.panamba.bindings.Pages;
 import dev.panamba.memory.Placement;
 import dev.panamba.memory.Slab;
 import dev.panamba.tensor.DType;
@@ -203,10 +203,10 @@ public final class Bench {
 
     /** Memory that ends where a page begins that nobody may touch. */
     static MemorySegment guarded(long bytes, Arena arena) {
-        var page = Posix.PAGE;
+        var page = Pages.SIZE;
         var whole = Math.ceilDiv(bytes, page) * page;
-        var pages = Posix.map(whole + page, arena);
-        Posix.protectNone(pages.asSlice(whole));
+        var pages = Pages.map(whole + page, arena);
+        Pages.forbid(pages.asSlice(whole));
         return pages.asSlice(whole - bytes, bytes);
     }
 }

@@ -23,10 +23,10 @@ public class panamba_h extends panamba_h$shared {
     static final SymbolLookup SYMBOL_LOOKUP = SymbolLookup.loaderLookup()
             .or(Linker.nativeLinker().defaultLookup());
 
-    private static final int PB_ABI_VERSION = (int)3L;
+    private static final int PB_ABI_VERSION = (int)4L;
     /**
      * {@snippet lang=c :
-     * #define PB_ABI_VERSION 3
+     * #define PB_ABI_VERSION 4
      * }
      */
     public static int PB_ABI_VERSION() {
@@ -264,6 +264,316 @@ public class panamba_h extends panamba_h$shared {
                 traceDowncall("pb_level");
             }
             return (MemorySegment)mh$.invokeExact();
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class pb_pages_map {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            panamba_h.C_INT,
+            panamba_h.C_POINTER,
+            panamba_h.C_LONG,
+            panamba_h.C_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("pb_pages_map");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int pb_pages_map(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static FunctionDescriptor pb_pages_map$descriptor() {
+        return pb_pages_map.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int pb_pages_map(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static MethodHandle pb_pages_map$handle() {
+        return pb_pages_map.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int pb_pages_map(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static MemorySegment pb_pages_map$address() {
+        return pb_pages_map.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int pb_pages_map(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static int pb_pages_map(MemorySegment args, long begin, long end) {
+        var mh$ = pb_pages_map.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("pb_pages_map", args, begin, end);
+            }
+            return (int)mh$.invokeExact(args, begin, end);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class pb_pages_unmap {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            panamba_h.C_INT,
+            panamba_h.C_POINTER,
+            panamba_h.C_LONG,
+            panamba_h.C_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("pb_pages_unmap");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int pb_pages_unmap(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static FunctionDescriptor pb_pages_unmap$descriptor() {
+        return pb_pages_unmap.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int pb_pages_unmap(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static MethodHandle pb_pages_unmap$handle() {
+        return pb_pages_unmap.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int pb_pages_unmap(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static MemorySegment pb_pages_unmap$address() {
+        return pb_pages_unmap.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int pb_pages_unmap(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static int pb_pages_unmap(MemorySegment args, long begin, long end) {
+        var mh$ = pb_pages_unmap.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("pb_pages_unmap", args, begin, end);
+            }
+            return (int)mh$.invokeExact(args, begin, end);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class pb_pages_forbid {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            panamba_h.C_INT,
+            panamba_h.C_POINTER,
+            panamba_h.C_LONG,
+            panamba_h.C_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("pb_pages_forbid");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int pb_pages_forbid(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static FunctionDescriptor pb_pages_forbid$descriptor() {
+        return pb_pages_forbid.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int pb_pages_forbid(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static MethodHandle pb_pages_forbid$handle() {
+        return pb_pages_forbid.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int pb_pages_forbid(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static MemorySegment pb_pages_forbid$address() {
+        return pb_pages_forbid.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int pb_pages_forbid(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static int pb_pages_forbid(MemorySegment args, long begin, long end) {
+        var mh$ = pb_pages_forbid.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("pb_pages_forbid", args, begin, end);
+            }
+            return (int)mh$.invokeExact(args, begin, end);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class pb_pages_join {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            panamba_h.C_INT,
+            panamba_h.C_POINTER,
+            panamba_h.C_LONG,
+            panamba_h.C_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("pb_pages_join");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int pb_pages_join(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static FunctionDescriptor pb_pages_join$descriptor() {
+        return pb_pages_join.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int pb_pages_join(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static MethodHandle pb_pages_join$handle() {
+        return pb_pages_join.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int pb_pages_join(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static MemorySegment pb_pages_join$address() {
+        return pb_pages_join.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int pb_pages_join(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static int pb_pages_join(MemorySegment args, long begin, long end) {
+        var mh$ = pb_pages_join.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("pb_pages_join", args, begin, end);
+            }
+            return (int)mh$.invokeExact(args, begin, end);
+        } catch (Error | RuntimeException ex) {
+           throw ex;
+        } catch (Throwable ex$) {
+           throw new AssertionError("should not reach here", ex$);
+        }
+    }
+
+    private static class pb_pages_read_ahead {
+        public static final FunctionDescriptor DESC = FunctionDescriptor.of(
+            panamba_h.C_INT,
+            panamba_h.C_POINTER,
+            panamba_h.C_LONG,
+            panamba_h.C_LONG
+        );
+
+        public static final MemorySegment ADDR = SYMBOL_LOOKUP.findOrThrow("pb_pages_read_ahead");
+
+        public static final MethodHandle HANDLE = Linker.nativeLinker().downcallHandle(ADDR, DESC);
+    }
+
+    /**
+     * Function descriptor for:
+     * {@snippet lang=c :
+     * int pb_pages_read_ahead(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static FunctionDescriptor pb_pages_read_ahead$descriptor() {
+        return pb_pages_read_ahead.DESC;
+    }
+
+    /**
+     * Downcall method handle for:
+     * {@snippet lang=c :
+     * int pb_pages_read_ahead(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static MethodHandle pb_pages_read_ahead$handle() {
+        return pb_pages_read_ahead.HANDLE;
+    }
+
+    /**
+     * Address for:
+     * {@snippet lang=c :
+     * int pb_pages_read_ahead(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static MemorySegment pb_pages_read_ahead$address() {
+        return pb_pages_read_ahead.ADDR;
+    }
+
+    /**
+     * {@snippet lang=c :
+     * int pb_pages_read_ahead(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * }
+     */
+    public static int pb_pages_read_ahead(MemorySegment args, long begin, long end) {
+        var mh$ = pb_pages_read_ahead.HANDLE;
+        try {
+            if (TRACE_DOWNCALLS) {
+                traceDowncall("pb_pages_read_ahead", args, begin, end);
+            }
+            return (int)mh$.invokeExact(args, begin, end);
         } catch (Error | RuntimeException ex) {
            throw ex;
         } catch (Throwable ex$) {

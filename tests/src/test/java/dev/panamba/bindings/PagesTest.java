@@ -8,17 +8,17 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.lang.foreign.Arena;
 import org.junit.jupiter.api.Test;
 
-class PosixTest {
+class PagesTest {
     @Test
     void memoryIsZeroAlignedAndDiesWithItsArena() {
         var arena = Arena.ofShared();
-        var memory = Posix.map(3 * Posix.PAGE + 1, arena);
-        Posix.adviseHugePages(memory);
-        assertEquals(3 * Posix.PAGE + 1, memory.byteSize());
-        assertEquals(0, memory.address() % Posix.PAGE);
+        var memory = Pages.map(3 * Pages.SIZE + 1, arena);
+        Pages.join(memory);
+        assertEquals(3 * Pages.SIZE + 1, memory.byteSize());
+        assertEquals(0, memory.address() % Pages.SIZE);
         assertEquals(0, memory.get(JAVA_BYTE, memory.byteSize() - 1));
         memory.set(JAVA_BYTE, 0, (byte) 1);
-        Posix.protectNone(memory.asSlice(Posix.PAGE, Posix.PAGE));
+        Pages.forbid(memory.asSlice(Pages.SIZE, Pages.SIZE));
         arena.close();
         assertThrows(IllegalStateException.class, () -> memory.get(JAVA_BYTE, 0));
     }
@@ -26,12 +26,12 @@ class PosixTest {
     @Test
     void refusalsNameAddressSizeAndCode() {
         try (var arena = Arena.ofConfined()) {
-            var tooMuch = assertThrows(NativeException.class, () -> Posix.map(1L << 60, arena));
+            var tooMuch = assertThrows(NativeException.class, () -> Pages.map(1L << 60, arena));
             assertTrue(tooMuch.getMessage().contains("1,152,921,504,606,846,976 bytes"), tooMuch.getMessage());
             assertTrue(tooMuch.getMessage().endsWith("errno 12, out of memory."), tooMuch.getMessage());
-            var memory = Posix.map(2 * Posix.PAGE, arena);
-            var crooked = assertThrows(NativeException.class, () -> Posix.protectNone(memory.asSlice(1, 8)));
-            assertTrue(crooked.getMessage().contains("mprotect of 8 bytes at 0x"), crooked.getMessage());
+            var memory = Pages.map(2 * Pages.SIZE, arena);
+            var crooked = assertThrows(NativeException.class, () -> Pages.forbid(memory.asSlice(1, 8)));
+            assertTrue(crooked.getMessage().contains("forbid 8 bytes at 0x"), crooked.getMessage());
         }
     }
 }

@@ -1,0 +1,107 @@
+package dev.panamba.bindings;
+
+import static java.lang.foreign.ValueLayout.ADDRESS;
+
+import dev.panamba.bindings.kernels.pb_pages_args;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Locale;
+
+/**
+ * Memory of the system, given, guarded and tuned. Sizes are bytes; every failure names address, size and code. The calls are made by
+ * Panamba's own library in the kernels' shape: linking mmap and its relatives would take 15 milliseconds of each start.
+ */
+public final class Pages {
+    /** Bytes of a page of x86-64, the unit in which memory is guarded. */
+    public static final long SIZE = 4096;
+
+    /** ENOMEM, the errno of memory that is not there. */
+    private static final int ENOMEM = 12;
+
+    private Pages() {}
+
+    /**
+     * {@return fresh memory of zeros at a page's start, unmapped when its arena closes} Pages cost nothing until they are
+     * touched.
+     *
+     * @param bytes more than 0; the system rounds up to whole pages
+     * @param owner the arena that holds the memory
+     * @throws NativeException where the system has no such room
+     */
+    public static MemorySegment map(long bytes, Arena owner) {
+        try (var arena = Arena.ofConfined()) {
+            var mapped = arena.allocate(ADDRESS);
+            var args = pb_pages_args.allocate(arena);
+            pb_pages_args.mapped(args, mapped);
+            int errno = Kernels.invoke(Kernels.f32().find("pb_pages_map"), args, 0, bytes);
+            if (errno != 0) {
+                throw failure("map", MemorySegment.NULL, bytes, errno);
+            }
+            return mapped.get(ADDRESS, 0).reinterpret(bytes, owner, Pages::unmap);
+        }
+    }
+
+    private static void unmap(MemorySegment memory) {
+        demand("unmap", memory);
+    }
+
+    /**
+     * Takes all access away: from now on a touch kills the process, which is what a guard is for.
+     *
+     * @param pages mapped memory that begins at a page's start
+     * @throws NativeException where the system refuses
+     */
+    public static void forbid(MemorySegment pages) {
+        demand("forbid", pages);
+    }
+
+    /**
+     * Asks for huge pages, which spare the TLB; a system without them is no failure.
+     *
+     * @param pages mapped memory that begins at a page's start
+     */
+    public static void join(MemorySegment pages) {
+        call("join", pages);
+    }
+
+    /**
+     * Lets another thread make the pages of a mapped file present, which spares who reads them their faults; a system that does
+     * not know how is no failure. The caller may unmap them meanwhile: nothing is changed by it, and where nothing is mapped any
+     * more the system refuses it.
+     *
+     * @param memory mapped
+     */
+    public static void readAhead(MemorySegment memory) {
+        long before = memory.address() % SIZE;
+        var pages = MemorySegment.ofAddress(memory.address() - before).reinterpret(before + memory.byteSize());
+        var thread = new Thread(() -> call("read_ahead", pages), "panamba-read-ahead");
+        thread.setDaemon(true);
+        thread.start();
+    }
+
+    private static void demand(String what, MemorySegment pages) {
+        int errno = call(what, pages);
+        if (errno != 0) {
+            throw failure(what, pages, pages.byteSize(), errno);
+        }
+    }
+
+    private static int call(String what, MemorySegment pages) {
+        try (var arena = Arena.ofConfined()) {
+            var args = pb_pages_args.allocate(arena);
+            pb_pages_args.pages(args, pages);
+            return Kernels.invoke(Kernels.f32().find("pb_pages_" + what), args, 0, pages.byteSize());
+        }
+    }
+
+    private static NativeException failure(String what, MemorySegment pages, long bytes, int errno) {
+        return new NativeException(String.format(
+                Locale.ROOT,
+                "The system refused to %s %,d bytes at 0x%x: errno %d%s.",
+                what,
+                bytes,
+                pages.address(),
+                errno,
+                errno == ENOMEM ? ", out of memory" : ""));
+    }
+}
