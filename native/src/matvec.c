@@ -19,18 +19,22 @@ enum {
 PB_INLINE void add_group(vec sums[ROWS * TOKENS], const uint8_t *weight, int64_t bytes, const real *restrict x, int64_t x_stride, int64_t i, int64_t rest,
                          int64_t ahead, const int format, const int rows, const int tokens, const int whole)
 {
-    const int64_t left = whole ? PB_GROUP : rest, group = row_bytes(PB_GROUP, format);
+    const int64_t left = whole ? PB_GROUP : rest;
+    const uint8_t *wanted = weight + ahead + rows * row_bytes(i, format);
+    for (int64_t b = 0; b < rows * row_bytes(PB_GROUP, format); b += 64) __builtin_prefetch(wanted + b, 0, tokens == 1 ? 3 : 2);
     PB_UNROLL
-    for (int r = 0; r < rows; r++) {
-        const uint8_t *row = weight + r * bytes + row_bytes(i, format);
-        const uint8_t *wanted = weight + ahead + rows * row_bytes(i, format) + r * group;
-        for (int64_t b = 0; b < group; b += 64) __builtin_prefetch(wanted + b, 0, tokens == 1 ? 3 : 2);
+    for (int v = 0; v < VECTORS; v++) {
+        vec w[ROWS];
         PB_UNROLL
-        for (int v = 0; v < VECTORS; v++) {
-            const vec w = format == PB_BF16 ? vload_bf16_part((const uint16_t *)(const void *)row + v * VL, left - v * VL)
-                                            : vload_part((const real *)(const void *)row + v * VL, left - v * VL);
+        for (int r = 0; r < rows; r++) {
+            const void *row = weight + r * bytes + row_bytes(i + v * VL, format);
+            w[r] = format == PB_BF16 ? vload_bf16_part(row, left - v * VL) : vload_part(row, left - v * VL);
+        }
+        PB_UNROLL
+        for (int j = 0; j < tokens; j++) {
+            const vec part = vload_part(x + j * x_stride + i + v * VL, left - v * VL);
             PB_UNROLL
-            for (int j = 0; j < tokens; j++) sums[r * tokens + j] += w * vload_part(x + j * x_stride + i + v * VL, left - v * VL);
+            for (int r = 0; r < rows; r++) sums[r * tokens + j] += w[r] * part;
         }
     }
 }
@@ -71,11 +75,14 @@ PB_INLINE void multiply(const struct pb_matvec_args *args, int64_t expert, int64
             const real *x = args->x + t * x_stride;
             real *y = args->y + t * y_stride + o;
             const int64_t left = first + T - t;
-            tokens = left >= TOKENS ? TOKENS : left >= 2 ? 2 : 1;
+            tokens = left >= 2 * TOKENS ? 2 * TOKENS : left >= TOKENS ? TOKENS : left >= 2 ? 2 : 1;
             /* The first tokens send for the next rows, which come from memory while the others find theirs in the cache. */
             const int64_t ahead = t == first && end - o > distance ? distance * bytes : 0;
             if (rows == 1) {
                 for (int64_t j = 0; j < tokens; j++) tile(y + j * y_stride, y_stride, weight, bytes, x + j * x_stride, x_stride, bias, I, ahead, format, 1, 1);
+            } else if (tokens == 2 * TOKENS) {               /* all at once, so that memory does not wait for the second half */
+                for (int64_t r = 0; r < ROWS; r += ROWS / 2)
+                    tile(y + r, y_stride, weight + r * bytes, bytes, x, x_stride, bias ? bias + r : NULL, I, ahead, format, ROWS / 2, 2 * TOKENS);
             } else if (tokens == TOKENS) {
                 tile(y, y_stride, weight, bytes, x, x_stride, bias, I, ahead, format, ROWS, TOKENS);
             } else if (tokens == 2) {
