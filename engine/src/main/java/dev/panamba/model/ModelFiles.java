@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -116,8 +117,10 @@ public final class ModelFiles {
                         + " again: use the model that it was converted from.");
             }
             var parameters = Network.parameters(config, wanted);
+            var names = new HashSet<String>();
             for (var parameter : parameters) {
                 check(directory, parameter, files.weights().get(parameter.name()));
+                names.add(parameter.name());
             }
             for (var name : files.weights().keySet()) {
                 if (config.tieEmbeddings() && name.equals(HEAD)) {
@@ -125,7 +128,7 @@ public final class ModelFiles {
                             directory,
                             files.weights().get(HEAD),
                             files.weights().get(EMBEDDINGS));
-                } else if (parameters.stream().noneMatch(p -> p.name().equals(name))) {
+                } else if (!names.contains(name)) {
                     throw new IOException(directory + " has weights named " + name + ", which a model of its " + CONFIG
                             + " has not.");
                 }
