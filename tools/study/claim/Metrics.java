@@ -36,7 +36,8 @@ final class Metrics {
                 var json = mapper.readTree(line);
                 for (var field : FIELDS) {
                     out.print(field.equals(FIELDS[0]) ? "" : ",");
-                    out.print(json.has(field) ? json.get(field).toString() : "");
+                    var value = json.get(field);
+                    out.print(value == null ? "" : value.isIntegralNumber() ? value.asString() : Float.toString(value.floatValue()));
                 }
                 out.println();
             }
