@@ -63,6 +63,23 @@ class LazyExpertsTest {
 
     @ParameterizedTest
     @MethodSource("experts")
+    void tokensOfEveryMicroBatchCount(Config config) {
+        // The second micro-batch, of one id, reaches few experts; the first reaches all.
+        Batches mixed = (sequence, inputs, targets, at) ->
+                random(sequence % 4 < 2 ? 256 : 1).fill(sequence, inputs, targets, at);
+        try (var lazy = new Tiny.Training(config, options(true));
+                var eager = new Tiny.Training(config, options(false))) {
+            var metrics = lazy.trainer.step(mixed);
+            eager.trainer.step(mixed);
+            for (var layer : metrics.layers()) {
+                assertTrue(Arrays.stream(layer.load()).min().orElseThrow() > 0, "an expert without tokens");
+            }
+            assertEquals(Map.of(), changed(bytes(eager), bytes(lazy)));
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("experts")
     void anExpertWithoutTokensStaysAsItIs(Config config) {
         try (var training = new Tiny.Training(config, options(true))) {
             training.trainer.step(random(256));
