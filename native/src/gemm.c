@@ -111,12 +111,13 @@ PB_INLINE void pack_block(const struct pb_gemm_args *args, real *packed, const v
     else pack_b(packed, from, args->b_stride, columns, depth, 1, 0, bf16);
 }
 
+/* `from` is NULL where nothing is packed any more */
 PB_INLINE struct ahead ahead_of(const struct pb_gemm_args *args, const void *from, int64_t columns, int64_t depth)
 {
     const int64_t rows = args->trans_b ? columns : depth, length = (args->trans_b ? depth : columns) * bytes_of(args);
     struct ahead next = {.from = from, .stride = args->b_stride * bytes_of(args)};
     while (LINE << next.shift < length) next.shift++;
-    next.lines = rows << next.shift;
+    next.lines = from ? rows << next.shift : 0;
     return next;
 }
 
@@ -140,7 +141,7 @@ PB_INLINE void packed(const struct pb_gemm_args *args, real *scratch, real *c, c
             const int64_t depth = min_int(deep, k - s), columns = min_int(WIDE, n - j), steps = ceil_div(depth, step_of(bf16));
             const enum how how = s > 0 || args->accumulate ? ADD : streams && k <= deep ? STREAM : ASSIGN;
             const void *behind = j + WIDE < n ? b_at(args, b, s, j + WIDE) : s + deep < k ? b_at(args, b, s + deep, 0) : after;
-            struct ahead next = ahead_of(args, behind, behind ? columns : 0, behind ? depth : 0);
+            struct ahead next = ahead_of(args, behind, columns, depth);
             pack_block(args, packed_b, b_at(args, b, s, j), columns, depth, bf16);
             for (int64_t i = 0, tall; i < m; i += tall) {
                 tall = min_int(even_part(m, TALL, 1), m - i);

@@ -68,7 +68,6 @@ public final class Natives {
         var thread = new Thread(
                 () -> {
                     try (var arena = Arena.ofConfined()) {
-                        Kernels.f32();
                         Pages.map(Pages.SIZE, arena);
                     } catch (NativeException e) {
                         // It comes again where memory or kernels are asked for.
