@@ -7,7 +7,7 @@
  * One call shape:  int pb_<kernel>(const struct pb_<kernel>_args *args, int64_t begin, int64_t end)
  *   runs the items [begin, end) of the kernel's range (stated at each kernel) and returns PB_OK or an error. Disjoint ranges
  *   may run on different threads at once; the result does not depend on how the range is cut.
- *   A block is filled once; kernels never write to it.
+ *   A block is filled once; kernels never write to it, but for pb_pages_map.
  *
  * `real` is float in the shipped library and double in the one for gradient checks. Scalars are double in both, so both share
  * one layout. Matrices are row-major; `_stride` is the distance between rows in elements, no stride means dense rows.
@@ -27,7 +27,7 @@ typedef PB_REAL real;
 
 #define PB_API __attribute__((visibility("default")))
 
-#define PB_ABI_VERSION 4
+#define PB_ABI_VERSION 5
 
 #define PB_OK 0
 #define PB_TOKEN_OUT_OF_RANGE 1    /* a token id is negative or not below V */
@@ -59,16 +59,17 @@ PB_API const char *pb_level(void);       /* "x86-64-v2", "x86-64-v3", "x86-64-v4
 
 /* ---- pages.c ---- memory of the system; what is returned is errno */
 
-/* range: bytes of the pages, from a page's start on */
-struct pb_pages_args {
-    char *pages;             /* NULL for pb_pages_map */
-    char **mapped;           /* of pb_pages_map: where fresh pages are, all zero, of which nothing costs before it is touched */
+/* range: as many bytes; nothing costs before it is touched */
+struct pb_pages_map_args {
+    int64_t pages;           /* written: the address of fresh pages, all zero */
 };
-PB_API int pb_pages_map(const struct pb_pages_args *args, int64_t begin, int64_t end);
-PB_API int pb_pages_unmap(const struct pb_pages_args *args, int64_t begin, int64_t end);
-PB_API int pb_pages_forbid(const struct pb_pages_args *args, int64_t begin, int64_t end);       /* a touch kills the process */
-PB_API int pb_pages_join(const struct pb_pages_args *args, int64_t begin, int64_t end);         /* to huge pages, if it can be */
-PB_API int pb_pages_read_ahead(const struct pb_pages_args *args, int64_t begin, int64_t end);   /* of a mapped file, if it can be */
+PB_API int pb_pages_map(struct pb_pages_map_args *args, int64_t begin, int64_t end);
+
+/* range: the addresses of pages, from the start of one on; args is not read */
+PB_API int pb_pages_unmap(const void *args, int64_t begin, int64_t end);
+PB_API int pb_pages_forbid(const void *args, int64_t begin, int64_t end);       /* a touch kills the process */
+PB_API int pb_pages_join(const void *args, int64_t begin, int64_t end);         /* to huge pages, if it can be */
+PB_API int pb_pages_read_ahead(const void *args, int64_t begin, int64_t end);   /* of a mapped file, if it can be */
 
 /* ---- embedding.c ---- x[t] = table[token[t]] (+ position[past[b] + t mod L]) */
 

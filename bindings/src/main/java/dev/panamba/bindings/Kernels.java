@@ -11,6 +11,8 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 
 /** Panamba's own C kernels: {@code int pb_<kernel>(const struct pb_<kernel>_args *, int64_t begin, int64_t end)}. */
 public final class Kernels {
@@ -98,6 +100,7 @@ public final class Kernels {
     public static final class Library {
         private final String file;
         private final SymbolLookup symbols;
+        private final Map<String, MemorySegment> found = new ConcurrentHashMap<>();
 
         private Library(String file, SymbolLookup symbols, int realBytes) {
             this.file = file;
@@ -113,9 +116,11 @@ public final class Kernels {
          * @throws NativeException where the library has none of that name
          */
         public MemorySegment find(String kernel) {
-            return symbols.find(kernel)
-                    .orElseThrow(() -> new NativeException(file + " has no " + kernel
-                            + ": library and bindings are of different builds, build both again."));
+            return found.computeIfAbsent(
+                    kernel,
+                    name -> symbols.find(name)
+                            .orElseThrow(() -> new NativeException(file + " has no " + name
+                                    + ": library and bindings are of different builds, build both again.")));
         }
 
         private void require(String constant, int expected) {

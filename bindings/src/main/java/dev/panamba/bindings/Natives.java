@@ -1,11 +1,13 @@
 package dev.panamba.bindings;
 
+import dev.panamba.bindings.kernels.panamba_h;
 import dev.panamba.bindings.openblas.cblas_h;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
 import java.nio.channels.FileChannel;
@@ -63,12 +65,13 @@ public final class Natives {
         return new Facts(kernels, Kernels.level());
     }
 
-    /** Lets another thread do what the first use of memory and kernels waits for, while the caller reads files. */
+    /** Lets another thread do what the first use of memory, kernels and pointers waits for, while the caller reads files. */
     public static void loadAhead() {
         var thread = new Thread(
                 () -> {
                     try (var arena = Arena.ofConfined()) {
                         Pages.map(Pages.SIZE, arena);
+                        arena.allocate(panamba_h.C_POINTER).set(panamba_h.C_POINTER, 0, MemorySegment.NULL);
                     } catch (NativeException e) {
                         // It comes again where memory or kernels are asked for.
                     }
@@ -90,7 +93,7 @@ public final class Natives {
             return openBlas;
         }
         var files = new ArrayList<Path>();
-        for (var pin : pins(OPENBLAS_PINS)) {
+        for (var pin : pins(OPENBLAS_PINS, Natives.class.getResourceAsStream(OPENBLAS_PINS))) {
             files.add(extract(OPENBLAS_FOLDER + pin.file(), pin.sha256()));
         }
         files.forEach(Natives::load);
@@ -139,10 +142,8 @@ public final class Natives {
     private record Pin(String sha256, String file) {}
 
     /** Reads the lines of sha256sum, which stand in load order: every library behind the ones it needs. */
-    private static List<Pin> pins(String resource) {
-        // What is ours is found in our module only, and what another jar has through the class path only.
-        var ours = Natives.class.getResourceAsStream(resource);
-        try (var in = ours != null ? ours : Natives.class.getClassLoader().getResourceAsStream(resource)) {
+    private static List<Pin> pins(String resource, InputStream opened) {
+        try (var in = opened) {
             if (in == null) {
                 throw new NativeException("Panamba has no native libraries for " + PLATFORM + " here: it runs on"
                         + " linux-x86_64, with " + resource + " on the class path (the jars panamba-bindings and"
@@ -162,7 +163,11 @@ public final class Natives {
 
     /** Our own library changes with every build, which writes its digest beside it. */
     static Path extractKernels(String file) {
-        var pin = pins(KERNELS_FOLDER + file + ".sha256").getFirst();
+        var resource = KERNELS_FOLDER + file + ".sha256";
+        // It is in a jar of its own. Looked for beside this class first, as what our module has, it would have every
+        // jar opened.
+        var pin = pins(resource, Natives.class.getClassLoader().getResourceAsStream(resource))
+                .getFirst();
         return extract(KERNELS_FOLDER + pin.file(), pin.sha256());
     }
 

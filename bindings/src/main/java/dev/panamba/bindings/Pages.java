@@ -1,10 +1,9 @@
 package dev.panamba.bindings;
 
-import static java.lang.foreign.ValueLayout.ADDRESS;
-
-import dev.panamba.bindings.kernels.pb_pages_args;
+import dev.panamba.bindings.kernels.pb_pages_map_args;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Collection;
 import java.util.Locale;
 
 /**
@@ -30,14 +29,12 @@ public final class Pages {
      */
     public static MemorySegment map(long bytes, Arena owner) {
         try (var arena = Arena.ofConfined()) {
-            var mapped = arena.allocate(ADDRESS);
-            var args = pb_pages_args.allocate(arena);
-            pb_pages_args.mapped(args, mapped);
+            var args = pb_pages_map_args.allocate(arena);
             int errno = Kernels.invoke(Kernels.f32().find("pb_pages_map"), args, 0, bytes);
             if (errno != 0) {
                 throw failure("map", MemorySegment.NULL, bytes, errno);
             }
-            return mapped.get(ADDRESS, 0).reinterpret(bytes, owner, Pages::unmap);
+            return MemorySegment.ofAddress(pb_pages_map_args.pages(args)).reinterpret(bytes, owner, Pages::unmap);
         }
     }
 
@@ -69,12 +66,16 @@ public final class Pages {
      * not know how is no failure. The caller may unmap them meanwhile: nothing is changed by it, and where nothing is mapped any
      * more the system refuses it.
      *
-     * @param memory mapped
+     * @param memories mapped
      */
-    public static void readAhead(MemorySegment memory) {
-        long before = memory.address() % SIZE;
-        var pages = MemorySegment.ofAddress(memory.address() - before).reinterpret(before + memory.byteSize());
-        var thread = new Thread(() -> call("read_ahead", pages), "panamba-read-ahead");
+    public static void readAhead(Collection<MemorySegment> memories) {
+        var thread = new Thread(
+                () -> {
+                    for (var memory : memories) {
+                        call("read_ahead", memory.address() / SIZE * SIZE, memory.address() + memory.byteSize());
+                    }
+                },
+                "panamba-read-ahead");
         thread.setDaemon(true);
         thread.start();
     }
@@ -87,11 +88,11 @@ public final class Pages {
     }
 
     private static int call(String what, MemorySegment pages) {
-        try (var arena = Arena.ofConfined()) {
-            var args = pb_pages_args.allocate(arena);
-            pb_pages_args.pages(args, pages);
-            return Kernels.invoke(Kernels.f32().find("pb_pages_" + what), args, 0, pages.byteSize());
-        }
+        return call(what, pages.address(), pages.address() + pages.byteSize());
+    }
+
+    private static int call(String what, long begin, long end) {
+        return Kernels.invoke(Kernels.f32().find("pb_pages_" + what), MemorySegment.NULL, begin, end);
     }
 
     private static NativeException failure(String what, MemorySegment pages, long bytes, int errno) {

@@ -43,7 +43,11 @@ public final class Main {
         System.setProperty("java.awt.headless", "true");
         // Numbers are written the same way everywhere.
         Locale.setDefault(Locale.ROOT);
-        System.exit(run(args));
+        int code = run(args);
+        // System.exit looks through every jar for somebody who wants to log it.
+        if (code != 0) {
+            System.exit(code);
+        }
     }
 
     /** Runs a command and returns the exit code. */

@@ -1,6 +1,7 @@
 package dev.panamba.graph;
 
 import dev.panamba.bindings.Kernels;
+import dev.panamba.bindings.Pages;
 import dev.panamba.bindings.kernels.*;
 import dev.panamba.graph.UpdateOp.*;
 import dev.panamba.tensor.DType;
@@ -12,6 +13,9 @@ import java.util.Set;
 
 /** From ops to bound steps: an op's values become pointers in an argument block, written once. */
 final class Lowering {
+    /** The types that a weight can have. */
+    static final Set<DType> FORMATS = EnumSet.of(DType.F32, DType.F64, DType.BF16, DType.INT8, DType.INT4);
+
     private final Arena arena;
     private final Memory memory;
     private final Kernels.Library library;
@@ -73,11 +77,6 @@ final class Lowering {
         };
     }
 
-    /** The types that a weight can have. */
-    static Set<DType> formats() {
-        return EnumSet.of(DType.F32, DType.F64, DType.BF16, DType.INT8, DType.INT4);
-    }
-
     /** A type as the kernels know it. */
     static int format(Value weight) {
         return switch (weight.type()) {
@@ -88,9 +87,9 @@ final class Lowering {
         };
     }
 
-    /** Room for numbers as they are computed with. */
+    /** Room for numbers as they are computed with. An arena would write zeros into it first, which the system has done. */
     MemorySegment reals(long count) {
-        return arena.allocate(count * (f64 ? Double.BYTES : Float.BYTES), 64);
+        return Pages.map(count * (f64 ? Double.BYTES : Float.BYTES), arena);
     }
 
     /** Room for a token's groups; steps run one after the other and share it. */

@@ -2,7 +2,6 @@ package dev.panamba.graph;
 
 import dev.panamba.memory.Extent;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 
 /**
@@ -36,29 +35,39 @@ public final class Planner {
         for (int i = 0; i < intervals.size(); i++) {
             order.add(i);
         }
-        order.sort(Comparator.comparingLong((Integer i) -> intervals.get(i).bytes())
-                .reversed());
+        order.sort((i, j) ->
+                Long.compare(intervals.get(j).bytes(), intervals.get(i).bytes()));
         var extents = new Extent[intervals.size()];
-        var byOffset = new ArrayList<Integer>();
+        var placed = new ArrayList<Placed>();
         for (int i : order) {
-            var interval = intervals.get(i);
-            long offset = 0;
-            for (int j : byOffset) {
-                if (!interval.overlaps(intervals.get(j))) {
-                    continue;
-                }
-                if (extents[j].offset() - offset >= Extent.align(interval.bytes())) {
-                    break;
-                }
-                offset = Math.max(offset, Extent.align(extents[j].end()));
-            }
-            extents[i] = new Extent(offset, interval.bytes());
-            int at = 0;
-            while (at < byOffset.size() && extents[byOffset.get(at)].offset() <= offset) {
-                at++;
-            }
-            byOffset.add(at, i);
+            extents[i] = new Extent(
+                    lowest(intervals.get(i), placed), intervals.get(i).bytes());
+            insert(new Placed(intervals.get(i), extents[i]), placed);
         }
         return List.of(extents);
+    }
+
+    private record Placed(Interval life, Extent extent) {}
+
+    /** The lowest free offset; those placed are in the order of theirs. A method of its own, so that it is compiled before the last life. */
+    private static long lowest(Interval life, List<Placed> placed) {
+        long offset = 0;
+        for (var other : placed) {
+            if (life.overlaps(other.life)) {
+                if (other.extent.offset() - offset >= Extent.align(life.bytes())) {
+                    break;
+                }
+                offset = Math.max(offset, Extent.align(other.extent.end()));
+            }
+        }
+        return offset;
+    }
+
+    private static void insert(Placed last, List<Placed> placed) {
+        int at = placed.size();
+        while (at > 0 && placed.get(at - 1).extent.offset() > last.extent.offset()) {
+            at--;
+        }
+        placed.add(at, last);
     }
 }

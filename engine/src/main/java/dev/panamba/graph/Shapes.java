@@ -7,7 +7,7 @@ import dev.panamba.graph.UpdateOp.*;
 import dev.panamba.tensor.DType;
 import dev.panamba.tensor.Shape;
 import java.util.Arrays;
-import java.util.Objects;
+import java.util.stream.Collectors;
 
 /**
  * Which shapes fit together, op by op: checked once when a program is bound, since native code believes what it is told.
@@ -65,7 +65,7 @@ final class Shapes {
                 multiple(T, o.L(), "tokens", "sequence length");
                 integers(o.token(), T);
                 matrix(o.x(), T, D);
-                positions(o.position(), D);
+                is(o.position(), o.position() == null ? 0 : o.position().rows(), D);
                 integers(o.past(), T / o.L());
             }
             case LayerNorm o -> {
@@ -120,9 +120,7 @@ final class Shapes {
                 matrix(o.k(), o.k().rows(), D);
                 matrix(o.v(), o.k().rows(), D);
                 require(o.k().stride() == o.v().stride(), "keys and values have different strides");
-                require(
-                        o.slot() != null || o.k().rows() == o.q().rows(),
-                        "keys without a cache are as many as the queries");
+                require(o.slot() != null || o.k().rows() == o.q().rows(), "keys without a cache, not one for a query");
                 integers(o.past(), o.B());
                 integers(o.slot(), o.B());
             }
@@ -168,7 +166,7 @@ final class Shapes {
                 multiple(o.dx().rows(), o.L(), "tokens", "sequence length");
                 integers(o.token(), o.dx().rows());
                 matrix(o.dtable(), o.dtable().rows(), o.dx().columns());
-                positions(o.dposition(), o.dx().columns());
+                is(o.dposition(), o.dposition() == null ? 0 : o.dposition().rows(), o.dx().columns());
             }
             case LayerNormGrad o -> {
                 norm(o.dx(), o.rstd(), o.x(), o.weight());
@@ -275,9 +273,7 @@ final class Shapes {
     }
 
     private void experts(Value y, Value x, Value weight, Value offset) {
-        require(
-                weight.shape().rank() == 3,
-                "experts' weight of rank " + weight.shape().rank());
+        require(weight.shape().rank() == 3, weight, " is not the weight of experts");
         long X = weight.shape().dim(0);
         long O = weight.shape().dim(1);
         weight(weight, X, O, x.columns());
@@ -290,7 +286,7 @@ final class Shapes {
     private void convolution(long T, long E, Value weight, Value bias, Value before, long B) {
         long K = weight.columns();
         multiple(T, B, "tokens", "sequences");
-        require(K >= 1 && K <= panamba_h.PB_MAX_CONV(), "a convolution of width " + K);
+        require(K >= 1 && K <= panamba_h.PB_MAX_CONV(), "a convolution of width ", K);
         matrix(weight, E, K);
         is(bias, E);
         states(before, K - 1, E);
@@ -301,7 +297,7 @@ final class Shapes {
         long E = o.u().columns();
         long N = o.b().columns();
         multiple(T, o.B(), "tokens", "sequences");
-        require(N >= 1 && N <= panamba_h.PB_MAX_STATE(), "a state of " + N);
+        require(N >= 1 && N <= panamba_h.PB_MAX_STATE(), "a state of ", N);
         same(o.u(), o.r());
         matrix(o.z(), T, E);
         matrix(o.b(), T, N);
@@ -320,12 +316,6 @@ final class Shapes {
         integers(target, logits.rows());
     }
 
-    private void positions(Value position, long D) {
-        if (position != null) {
-            matrix(position, position.rows(), D);
-        }
-    }
-
     private void states(Value state, long rows, long columns) {
         if (state != null) {
             is(state, state.shape().dim(0), rows, columns);
@@ -333,23 +323,27 @@ final class Shapes {
     }
 
     private void matrix(Value value, long rows, long columns) {
-        require(value.rows() == rows && value.columns() == columns, value + " is not [" + rows + ", " + columns + "]");
+        require(value.rows() == rows && value.columns() == columns, value, " is not [", rows, ", ", columns, "]");
         real(value);
     }
 
     private void is(Value value, long... dims) {
         if (value != null) {
-            require(value.shape().equals(Shape.of(dims)), value + " is not " + Arrays.toString(dims));
-            dense(value);
+            shaped(value, dims);
             real(value);
         }
     }
 
     /** In any format. */
     private void weight(Value value, long... dims) {
-        require(value.shape().equals(Shape.of(dims)), value + " is not " + Arrays.toString(dims));
+        shaped(value, dims);
+        require(Lowering.FORMATS.contains(value.type()), value, " is ", value.type());
+    }
+
+    private void shaped(Value value, long... dims) {
+        var shape = Shape.of(dims);
+        require(value.shape().equals(shape), value, " is not ", shape);
         dense(value);
-        require(Lowering.formats().contains(value.type()), value + " is " + value.type());
     }
 
     private void integers(Value value, long count) {
@@ -358,20 +352,19 @@ final class Shapes {
 
     private void typed(Value value, DType type, long count) {
         if (value != null) {
-            require(value.type() == type, value + " is " + value.type() + ", not " + type);
-            require(value.shape().elements() == count, value + " does not have " + count + " elements");
+            var fits = value.type() == type && value.shape().elements() == count;
+            require(fits, value, " of ", value.type(), " is not ", count, " of ", type);
             dense(value);
         }
     }
 
     private void same(Value... values) {
-        var first = Arrays.stream(values).filter(Objects::nonNull).findFirst();
+        Value first = null;
         for (var value : values) {
             if (value != null) {
-                require(
-                        value.shape().elements() == first.get().shape().elements()
-                                && value.columns() == first.get().columns(),
-                        value + " is not like " + first.get());
+                first = first == null ? value : first;
+                var like = value.rows() == first.rows() && value.columns() == first.columns();
+                require(like, value, " is not like ", first);
                 dense(value);
                 real(value);
             }
@@ -379,21 +372,23 @@ final class Shapes {
     }
 
     private void dense(Value value) {
-        require(value.dense(), value + " is a window of columns, and this op takes whole rows");
+        require(value.dense(), value, " is a window of columns, and this op takes whole rows");
     }
 
     private Value real(Value value) {
-        require(value.type() == DType.F32 || value.type() == DType.F64, value + " is " + value.type());
+        require(value.type() == DType.F32 || value.type() == DType.F64, value, " is ", value.type());
         return value;
     }
 
     private void multiple(long n, long of, String what, String ofWhat) {
-        require(of > 0 && n % of == 0, n + " " + what + " do not divide into " + of + " (" + ofWhat + ")");
+        require(of > 0 && n % of == 0, n, " ", what, " do not divide into ", of, " (", ofWhat, ")");
     }
 
-    private void require(boolean fits, String why) {
+    /** The parts of the reason become a text when it is wanted: to write it for what fits took as long as all checks. */
+    private void require(boolean fits, Object... why) {
         if (!fits) {
-            throw new IllegalArgumentException(op.getClass().getSimpleName() + ": " + why + ".");
+            var reason = Arrays.stream(why).map(Object::toString).collect(Collectors.joining());
+            throw new IllegalArgumentException(op.getClass().getSimpleName() + ": " + reason + ".");
         }
     }
 }

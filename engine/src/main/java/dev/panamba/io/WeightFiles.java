@@ -175,9 +175,16 @@ public final class WeightFiles implements AutoCloseable {
      * @param segments the tensors' bytes, read-only, by name
      */
     public record Mapping(Slab slab, Collection<MemorySegment> files, Map<String, MemorySegment> segments) {
-        /** Says that all will be wanted soon, so that another thread may begin to read. */
-        public void readAhead() {
-            files.forEach(Pages::readAhead);
+        /**
+         * Says which tensors will be wanted soon, so that another thread may begin to read.
+         *
+         * @param names of tensors
+         */
+        public void readAhead(Collection<String> names) {
+            Pages.readAhead(
+                    names.size() == segments.size()
+                            ? files
+                            : names.stream().map(segments::get).toList());
         }
     }
 

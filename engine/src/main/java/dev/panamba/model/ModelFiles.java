@@ -196,10 +196,11 @@ public final class ModelFiles {
             }
         }
         var mapping = files.map();
-        // A token goes through few of the experts, and only what is used is to be read.
-        if (!(config.mlp() instanceof Config.Switch)) {
-            mapping.readAhead();
-        }
+        // A token goes through few of the experts, and of them only what is used is to be read.
+        mapping.readAhead(parameters.stream()
+                .filter(parameter -> !Size.isExperts(parameter))
+                .map(Value::name)
+                .toList());
         var store = Store.mapped("the weights", mapping.slab(), mapping.segments());
         return new Weights(config, parameters, store, format, format);
     }

@@ -32,9 +32,14 @@ public record Size(long parameters, long active, double flops) {
                 graph.program().flops() / context);
     }
 
+    /** Whether a parameter holds the weights of all experts of a layer. */
+    static boolean isExperts(Value parameter) {
+        return parameter.name().contains(".experts.");
+    }
+
     /** Of the experts' weights one is read. */
     private static long active(Value parameter) {
-        var experts = parameter.name().contains(".experts.");
-        return parameter.shape().elements() / (experts ? parameter.shape().dim(0) : 1);
+        return parameter.shape().elements()
+                / (isExperts(parameter) ? parameter.shape().dim(0) : 1);
     }
 }

@@ -23,10 +23,10 @@ public class panamba_h extends panamba_h$shared {
     static final SymbolLookup SYMBOL_LOOKUP = SymbolLookup.loaderLookup()
             .or(Linker.nativeLinker().defaultLookup());
 
-    private static final int PB_ABI_VERSION = (int)4L;
+    private static final int PB_ABI_VERSION = (int)5L;
     /**
      * {@snippet lang=c :
-     * #define PB_ABI_VERSION 4
+     * #define PB_ABI_VERSION 5
      * }
      */
     public static int PB_ABI_VERSION() {
@@ -287,7 +287,7 @@ public class panamba_h extends panamba_h$shared {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * int pb_pages_map(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * int pb_pages_map(struct pb_pages_map_args *args, int64_t begin, int64_t end)
      * }
      */
     public static FunctionDescriptor pb_pages_map$descriptor() {
@@ -297,7 +297,7 @@ public class panamba_h extends panamba_h$shared {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * int pb_pages_map(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * int pb_pages_map(struct pb_pages_map_args *args, int64_t begin, int64_t end)
      * }
      */
     public static MethodHandle pb_pages_map$handle() {
@@ -307,7 +307,7 @@ public class panamba_h extends panamba_h$shared {
     /**
      * Address for:
      * {@snippet lang=c :
-     * int pb_pages_map(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * int pb_pages_map(struct pb_pages_map_args *args, int64_t begin, int64_t end)
      * }
      */
     public static MemorySegment pb_pages_map$address() {
@@ -316,7 +316,7 @@ public class panamba_h extends panamba_h$shared {
 
     /**
      * {@snippet lang=c :
-     * int pb_pages_map(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * int pb_pages_map(struct pb_pages_map_args *args, int64_t begin, int64_t end)
      * }
      */
     public static int pb_pages_map(MemorySegment args, long begin, long end) {
@@ -349,7 +349,7 @@ public class panamba_h extends panamba_h$shared {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * int pb_pages_unmap(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * int pb_pages_unmap(const void *args, int64_t begin, int64_t end)
      * }
      */
     public static FunctionDescriptor pb_pages_unmap$descriptor() {
@@ -359,7 +359,7 @@ public class panamba_h extends panamba_h$shared {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * int pb_pages_unmap(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * int pb_pages_unmap(const void *args, int64_t begin, int64_t end)
      * }
      */
     public static MethodHandle pb_pages_unmap$handle() {
@@ -369,7 +369,7 @@ public class panamba_h extends panamba_h$shared {
     /**
      * Address for:
      * {@snippet lang=c :
-     * int pb_pages_unmap(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * int pb_pages_unmap(const void *args, int64_t begin, int64_t end)
      * }
      */
     public static MemorySegment pb_pages_unmap$address() {
@@ -378,7 +378,7 @@ public class panamba_h extends panamba_h$shared {
 
     /**
      * {@snippet lang=c :
-     * int pb_pages_unmap(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * int pb_pages_unmap(const void *args, int64_t begin, int64_t end)
      * }
      */
     public static int pb_pages_unmap(MemorySegment args, long begin, long end) {
@@ -411,7 +411,7 @@ public class panamba_h extends panamba_h$shared {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * int pb_pages_forbid(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * int pb_pages_forbid(const void *args, int64_t begin, int64_t end)
      * }
      */
     public static FunctionDescriptor pb_pages_forbid$descriptor() {
@@ -421,7 +421,7 @@ public class panamba_h extends panamba_h$shared {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * int pb_pages_forbid(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * int pb_pages_forbid(const void *args, int64_t begin, int64_t end)
      * }
      */
     public static MethodHandle pb_pages_forbid$handle() {
@@ -431,7 +431,7 @@ public class panamba_h extends panamba_h$shared {
     /**
      * Address for:
      * {@snippet lang=c :
-     * int pb_pages_forbid(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * int pb_pages_forbid(const void *args, int64_t begin, int64_t end)
      * }
      */
     public static MemorySegment pb_pages_forbid$address() {
@@ -440,7 +440,7 @@ public class panamba_h extends panamba_h$shared {
 
     /**
      * {@snippet lang=c :
-     * int pb_pages_forbid(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * int pb_pages_forbid(const void *args, int64_t begin, int64_t end)
      * }
      */
     public static int pb_pages_forbid(MemorySegment args, long begin, long end) {
@@ -473,7 +473,7 @@ public class panamba_h extends panamba_h$shared {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * int pb_pages_join(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * int pb_pages_join(const void *args, int64_t begin, int64_t end)
      * }
      */
     public static FunctionDescriptor pb_pages_join$descriptor() {
@@ -483,7 +483,7 @@ public class panamba_h extends panamba_h$shared {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * int pb_pages_join(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * int pb_pages_join(const void *args, int64_t begin, int64_t end)
      * }
      */
     public static MethodHandle pb_pages_join$handle() {
@@ -493,7 +493,7 @@ public class panamba_h extends panamba_h$shared {
     /**
      * Address for:
      * {@snippet lang=c :
-     * int pb_pages_join(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * int pb_pages_join(const void *args, int64_t begin, int64_t end)
      * }
      */
     public static MemorySegment pb_pages_join$address() {
@@ -502,7 +502,7 @@ public class panamba_h extends panamba_h$shared {
 
     /**
      * {@snippet lang=c :
-     * int pb_pages_join(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * int pb_pages_join(const void *args, int64_t begin, int64_t end)
      * }
      */
     public static int pb_pages_join(MemorySegment args, long begin, long end) {
@@ -535,7 +535,7 @@ public class panamba_h extends panamba_h$shared {
     /**
      * Function descriptor for:
      * {@snippet lang=c :
-     * int pb_pages_read_ahead(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * int pb_pages_read_ahead(const void *args, int64_t begin, int64_t end)
      * }
      */
     public static FunctionDescriptor pb_pages_read_ahead$descriptor() {
@@ -545,7 +545,7 @@ public class panamba_h extends panamba_h$shared {
     /**
      * Downcall method handle for:
      * {@snippet lang=c :
-     * int pb_pages_read_ahead(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * int pb_pages_read_ahead(const void *args, int64_t begin, int64_t end)
      * }
      */
     public static MethodHandle pb_pages_read_ahead$handle() {
@@ -555,7 +555,7 @@ public class panamba_h extends panamba_h$shared {
     /**
      * Address for:
      * {@snippet lang=c :
-     * int pb_pages_read_ahead(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * int pb_pages_read_ahead(const void *args, int64_t begin, int64_t end)
      * }
      */
     public static MemorySegment pb_pages_read_ahead$address() {
@@ -564,7 +564,7 @@ public class panamba_h extends panamba_h$shared {
 
     /**
      * {@snippet lang=c :
-     * int pb_pages_read_ahead(const struct pb_pages_args *args, int64_t begin, int64_t end)
+     * int pb_pages_read_ahead(const void *args, int64_t begin, int64_t end)
      * }
      */
     public static int pb_pages_read_ahead(MemorySegment args, long begin, long end) {

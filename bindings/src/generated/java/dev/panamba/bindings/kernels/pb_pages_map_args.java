@@ -14,22 +14,20 @@ import static java.lang.foreign.MemoryLayout.PathElement.*;
 
 /**
  * {@snippet lang=c :
- * struct pb_pages_args {
- *     char *pages;
- *     char **mapped;
+ * struct pb_pages_map_args {
+ *     int64_t pages;
  * }
  * }
  */
-public class pb_pages_args {
+public class pb_pages_map_args {
 
-    pb_pages_args() {
+    pb_pages_map_args() {
         // Should not be called directly
     }
 
     private static final GroupLayout $LAYOUT = MemoryLayout.structLayout(
-        panamba_h.C_POINTER.withName("pages"),
-        panamba_h.C_POINTER.withName("mapped")
-    ).withName("pb_pages_args");
+        panamba_h.C_LONG.withName("pages")
+    ).withName("pb_pages_map_args");
 
     /**
      * The layout of this struct
@@ -38,15 +36,15 @@ public class pb_pages_args {
         return $LAYOUT;
     }
 
-    private static final AddressLayout pages$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("pages"));
+    private static final OfLong pages$LAYOUT = (OfLong)$LAYOUT.select(groupElement("pages"));
 
     /**
      * Layout for field:
      * {@snippet lang=c :
-     * char *pages
+     * int64_t pages
      * }
      */
-    public static final AddressLayout pages$layout() {
+    public static final OfLong pages$layout() {
         return pages$LAYOUT;
     }
 
@@ -55,7 +53,7 @@ public class pb_pages_args {
     /**
      * Offset for field:
      * {@snippet lang=c :
-     * char *pages
+     * int64_t pages
      * }
      */
     public static final long pages$offset() {
@@ -65,65 +63,21 @@ public class pb_pages_args {
     /**
      * Getter for field:
      * {@snippet lang=c :
-     * char *pages
+     * int64_t pages
      * }
      */
-    public static MemorySegment pages(MemorySegment struct) {
+    public static long pages(MemorySegment struct) {
         return struct.get(pages$LAYOUT, pages$OFFSET);
     }
 
     /**
      * Setter for field:
      * {@snippet lang=c :
-     * char *pages
+     * int64_t pages
      * }
      */
-    public static void pages(MemorySegment struct, MemorySegment fieldValue) {
+    public static void pages(MemorySegment struct, long fieldValue) {
         struct.set(pages$LAYOUT, pages$OFFSET, fieldValue);
-    }
-
-    private static final AddressLayout mapped$LAYOUT = (AddressLayout)$LAYOUT.select(groupElement("mapped"));
-
-    /**
-     * Layout for field:
-     * {@snippet lang=c :
-     * char **mapped
-     * }
-     */
-    public static final AddressLayout mapped$layout() {
-        return mapped$LAYOUT;
-    }
-
-    private static final long mapped$OFFSET = $LAYOUT.byteOffset(groupElement("mapped"));
-
-    /**
-     * Offset for field:
-     * {@snippet lang=c :
-     * char **mapped
-     * }
-     */
-    public static final long mapped$offset() {
-        return mapped$OFFSET;
-    }
-
-    /**
-     * Getter for field:
-     * {@snippet lang=c :
-     * char **mapped
-     * }
-     */
-    public static MemorySegment mapped(MemorySegment struct) {
-        return struct.get(mapped$LAYOUT, mapped$OFFSET);
-    }
-
-    /**
-     * Setter for field:
-     * {@snippet lang=c :
-     * char **mapped
-     * }
-     */
-    public static void mapped(MemorySegment struct, MemorySegment fieldValue) {
-        struct.set(mapped$LAYOUT, mapped$OFFSET, fieldValue);
     }
 
     /**
