@@ -22,6 +22,7 @@ import java.lang.management.GarbageCollectorMXBean;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -29,8 +30,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.function.Consumer;
-import java.util.function.IntToDoubleFunction;
+import java.util.function.DoubleSupplier;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.HdrHistogram.Histogram;
 
 /** {@code panamba bench}. */
@@ -148,7 +150,8 @@ final class BenchCommand implements Command {
                 var trainer = new Trainer(weights, options, team, Placement.PACKED)) {
             var noise = Batches.random(weights.config().V(), context);
             var fields = fields("train", DType.F32, batch, context);
-            report(fields, team::measure, _ -> trainer.step(noise).tokensPerSecond());
+            var step = new Measured(fields, () -> trainer.step(noise).tokensPerSecond());
+            report(List.of(step), team::measure);
         }
     }
 
@@ -157,41 +160,46 @@ final class BenchCommand implements Command {
         try (var model = LanguageModel.of(weights, Tokenizers.bytes(), given.get(Shared.COMPUTE), threads)) {
             int count = tokens == null ? Math.min(512, model.config().longest()) : tokens;
             var prompt = text(model, count);
-            report(fields("prefill", weights.format(), 1, count), model::measure, _ -> {
+            var prefill = new Measured(fields("prefill", weights.format(), 1, count), () -> {
                 try (var session = model.newSession()) {
                     var start = System.nanoTime();
                     session.feed(prompt);
                     return count / ((System.nanoTime() - start) / 1e9);
                 }
             });
+            report(List.of(prefill), model::measure);
         }
     }
 
     private void decode() throws IOException {
         var weights = weights(given.get(Shared.WEIGHTS));
         try (var model = LanguageModel.of(weights, Tokenizers.bytes(), given.get(Shared.COMPUTE), threads)) {
+            var texts = new ArrayList<Measured>();
             for (int past : given.get(PAST)) {
                 int count = tokens == null ? Math.clamp(model.config().longest() - past, 1, 128) : tokens;
                 var begin = begin(model, past);
                 var fields = fields("decode", weights.format(), sessions, count);
                 fields.put("past", past);
                 fields.put("state_bytes", begin.byteSize());
-                report(fields, model::measure, _ -> {
-                    var open = IntStream.range(0, sessions)
-                            .mapToObj(_ -> model.newSession().restore(begin))
-                            .toList();
-                    var batch = model.batch(open);
-                    var greedy = Sampler.greedy();
-                    var start = System.nanoTime();
-                    for (int i = 0; i < count; i++) {
-                        batch.next(greedy);
-                    }
-                    var seconds = (System.nanoTime() - start) / 1e9;
-                    open.forEach(Session::close);
-                    return (double) sessions * count / seconds;
-                });
+                texts.add(new Measured(fields, () -> decode(model, begin, count)));
             }
+            report(texts, model::measure);
         }
+    }
+
+    private double decode(LanguageModel model, Snapshot begin, int count) {
+        var open = IntStream.range(0, sessions)
+                .mapToObj(_ -> model.newSession().restore(begin))
+                .toList();
+        var batch = model.batch(open);
+        var greedy = Sampler.greedy();
+        var start = System.nanoTime();
+        for (int i = 0; i < count; i++) {
+            batch.next(greedy);
+        }
+        var seconds = (System.nanoTime() - start) / 1e9;
+        open.forEach(Session::close);
+        return (double) sessions * count / seconds;
     }
 
     private static int[] text(LanguageModel model, int count) {
@@ -275,22 +283,45 @@ final class BenchCommand implements Command {
         }
     }
 
-    private void report(Map<String, Object> fields, Consumer<Profile> measure, IntToDoubleFunction tokensPerSecond)
-            throws IOException {
-        // Until the loop around the kernels is compiled, which short runs are too short for.
-        var start = System.nanoTime();
-        do {
-            tokensPerSecond.applyAsDouble(0);
-        } while ((System.nanoTime() - start) / 1e9 < WARM_UP_SECONDS);
-        var profile = given.get(PROFILE) ? new Profile() : null;
-        measure.accept(profile);
-        var values = new double[reps];
-        var begin = System.nanoTime();
-        for (int i = 0; i < reps; i++) {
-            values[i] = tokensPerSecond.applyAsDouble(i);
+    /**
+     * What is repeated.
+     *
+     * @param fields that describe it
+     * @param tokensPerSecond does it once
+     */
+    private record Measured(Map<String, Object> fields, DoubleSupplier tokensPerSecond) {}
+
+    /** In turns, so that a machine that drifts does it to all alike. */
+    private void report(List<Measured> all, Consumer<Profile> measure) throws IOException {
+        for (var each : all) {
+            // Until the loop around the kernels is compiled, which short runs are too short for.
+            var start = System.nanoTime();
+            do {
+                each.tokensPerSecond.getAsDouble();
+            } while ((System.nanoTime() - start) / 1e9 < WARM_UP_SECONDS);
         }
-        var wall = (System.nanoTime() - begin) / 1e9;
+        var values = new double[all.size()][reps];
+        var walls = new double[all.size()];
+        var profiles = Stream.generate(Profile::new).limit(all.size()).toList();
+        for (int rep = 0; rep < reps; rep++) {
+            for (int i = 0; i < all.size(); i++) {
+                measure.accept(given.get(PROFILE) ? profiles.get(i) : null);
+                var begin = System.nanoTime();
+                values[i][rep] = all.get(i).tokensPerSecond.getAsDouble();
+                walls[i] += (System.nanoTime() - begin) / 1e9;
+            }
+        }
         measure.accept(null);
+        for (int i = 0; i < all.size(); i++) {
+            report(all.get(i).fields, values[i]);
+            if (given.get(PROFILE)) {
+                new ProfileTable(profiles.get(i), walls[i], threads)
+                        .print(System.out, (String) all.get(i).fields.get("what"), json);
+            }
+        }
+    }
+
+    private void report(Map<String, Object> fields, double[] values) throws IOException {
         Arrays.sort(values);
         var median = (values[(reps - 1) / 2] + values[reps / 2]) / 2;
         if (json) {
@@ -316,9 +347,6 @@ final class BenchCommand implements Command {
                     values[reps - 1],
                     reps,
                     peakMebibytes());
-        }
-        if (profile != null) {
-            new ProfileTable(profile, wall, threads).print(System.out, (String) fields.get("what"), json);
         }
     }
 
