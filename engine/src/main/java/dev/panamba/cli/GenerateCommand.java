@@ -79,7 +79,7 @@ final class GenerateCommand implements Command {
                         given.get(MAP),
                         given.get(Shared.THREADS));
                 var session = language.newSession()) {
-            var ready = secondsOfProcess();
+            var ready = given.get(TIMINGS) ? secondsOfProcess() : 0;
             if (loadState != null) {
                 session.restore(SessionFile.read(loadState, language.config()));
             }

@@ -39,6 +39,7 @@ final class SessionPool implements AutoCloseable {
     private final DType compute;
     private final Team team;
     private final int slots;
+    private final Store parameters;
     private final Store states;
     private final Store logits;
     private final List<Value> stateValues;
@@ -75,6 +76,7 @@ final class SessionPool implements AutoCloseable {
         this.compute = compute;
         this.team = team;
         this.slots = slots;
+        this.parameters = weights.store().asReadOnly();
         this.batches = new Body[slots + 1];
         this.heads = new Head[slots + 1];
         this.stateValues = List.copyOf(new BodyGraph(1, 1).graph.states());
@@ -131,7 +133,7 @@ final class SessionPool implements AutoCloseable {
     }
 
     private Executable bind(Graph graph) {
-        var stores = Map.of(Role.PARAMETER, weights.store().asReadOnly(), Role.STATE, states);
+        var stores = Map.of(Role.PARAMETER, parameters, Role.STATE, states);
         return Executable.bind(graph.program(), REAL, team, stores, Placement.PACKED);
     }
 
