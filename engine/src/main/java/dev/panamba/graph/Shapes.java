@@ -353,7 +353,7 @@ final class Shapes {
     private void typed(Value value, DType type, long count) {
         if (value != null) {
             var fits = value.type() == type && value.shape().elements() == count;
-            require(fits, value, " of ", value.type(), " is not ", count, " of ", type);
+            require(fits, value, " is ", value.type(), ", not ", type, " with ", count, " elements");
             dense(value);
         }
     }
