@@ -68,7 +68,7 @@ PB_INLINE void tile(real *c, int64_t c_stride, const real *a, const real *b, int
     for (int r = 0; r < rows; r++)
         for (int v = 0; v < vectors && r < high; v++) {
             real *row = c + r * c_stride + v * VL;
-            if (how == STREAM && wide >= WIDTH) vstream(row, sums[r][v]);
+            if (how == STREAM) vstream(row, sums[r][v]);
             else vstore_part(row, how == ADD ? vload_part(row, wide - v * VL) + sums[r][v] : sums[r][v], wide - v * VL);
         }
 }
@@ -121,11 +121,12 @@ PB_INLINE struct ahead ahead_of(const struct pb_gemm_args *args, const void *fro
     return next;
 }
 
-/* Whether c is a weight's gradient, which nobody reads for long, and no part of it has a line in common with another */
+/* Whether c is a weight's gradient, which nobody reads for long, of rows of whole lines: then all its vectors are whole too */
 PB_INLINE int streamed(const struct pb_gemm_args *args)
 {
     const int64_t rows = args->sums ? args->X * args->m : args->m, bytes = (int64_t)sizeof(real);
-    return args->trans_a && rows * args->n * bytes >= STREAMED && ((uintptr_t)args->c | (uintptr_t)(args->c_stride * bytes)) % LINE == 0;
+    const uintptr_t lengths = (uintptr_t)(args->c_stride * bytes) | (uintptr_t)(args->n * bytes);
+    return args->trans_a && rows * args->n * bytes >= STREAMED && ((uintptr_t)args->c | lengths) % LINE == 0;
 }
 
 /* m x n of c; `after` is what is packed behind them, or NULL */

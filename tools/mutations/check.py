@@ -81,7 +81,7 @@ MUTATIONS = [
     ("products: every expert has the first one's matrix", C + "gemm.c", "e * (args->trans_b ? args->n : args->k) * args->b_stride", "0 * (args->trans_b ? args->n : args->k) * args->b_stride"),
     ("products: the second half of a pair is the first again", C + "pack.h", "k > 1 ? line + stride : line", "line"),
     ("products: what is missing along k is packed", C + "pack.h", "c + i < columns ? k - s * step : 0", "c + i < columns ? VL * step : 0"),
-    ("products: a part of a tile is written past the caches", C + "gemm.c", "how == STREAM && wide >= WIDTH", "how == STREAM"),
+    ("products: what has no whole lines is written past the caches", C + "gemm.c", "lengths) % LINE == 0", "lengths) % 4 == 0"),
     ("products: what should be added is assigned", C + "gemm.c", "s > 0 || args->accumulate ? ADD", "s > 0 ? ADD"),
     ("backward: the second product of a parameter assigns too", JAVA + "graph/Backward.java", "isWritten(parameter) || !assign", "!assign"),
     ("AdamW: sums are not cleared", JAVA + "train/Trainer.java", "program.assigned().contains(p)", "true"),
