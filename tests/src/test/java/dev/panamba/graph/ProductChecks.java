@@ -63,6 +63,8 @@ final class ProductChecks {
             }
             // 8.4 MiB of gradients, which are written past the caches; the last columns are fewer than a tile's
             new ProductChecks(DType.F32, 61, 416, 528).experts(List.of(one, two), 10);
+            // As many, in rows that are no whole lines
+            new ProductChecks(DType.F32, 2, 1024, 2053).linear(List.of(one, two));
         }
     }
 
