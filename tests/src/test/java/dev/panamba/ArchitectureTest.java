@@ -81,7 +81,7 @@ class ArchitectureTest {
                 .that()
                 .resideOutsideOfPackages("dev.panamba.bindings..", "dev.panamba.memory..", "dev.panamba.io..")
                 .and()
-                .haveNameNotMatching("dev\\.panamba\\.graph\\.(Executable|(Forward|Gradient|Product)?Lowering)")
+                .haveNameNotMatching("dev\\.panamba\\.graph\\.(Executable|(Forward|Gradient|Gemm)?Lowering)")
                 .and()
                 .haveNameNotMatching("dev\\.panamba\\.(infer\\.Snapshot|text\\.TokenFile)")
                 .should()

@@ -1,10 +1,12 @@
 package dev.panamba;
 
+import java.io.File;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -20,6 +22,22 @@ public record Fork(int exit, String output) {
     /** Runs a main class to its end. */
     public static Fork run(Map<String, String> environment, Class<?> main, String... arguments)
             throws IOException, InterruptedException {
+        return run(environment, System.getProperty("java.class.path"), main, arguments);
+    }
+
+    /** Runs a main class on a class path without OpenBLAS, which the engine's jar would bring along. */
+    public static Fork withoutOpenBlas(Class<?> main, String... arguments) throws IOException, InterruptedException {
+        var left = Stream.of(System.getProperty("java.class.path").split(File.pathSeparator))
+                .map(Path::of)
+                .filter(entry -> !entry.getFileName().toString().startsWith("openblas-"))
+                .map(entry -> entry.endsWith("panamba-engine.jar") ? entry.resolveSibling("classes") : entry)
+                .map(Path::toString)
+                .collect(Collectors.joining(File.pathSeparator));
+        return run(Map.of(), left, main, arguments);
+    }
+
+    private static Fork run(Map<String, String> environment, String classPath, Class<?> main, String... arguments)
+            throws IOException, InterruptedException {
         var java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
         var options = List.of(
                 java,
@@ -30,7 +48,7 @@ public record Fork(int exit, String output) {
                 "-XX:-CreateCoredumpOnCrash",
                 "-XX:ErrorFile=/dev/null",
                 "-cp",
-                System.getProperty("java.class.path"),
+                classPath,
                 main.getName());
         var builder = new ProcessBuilder(
                 Stream.concat(options.stream(), Stream.of(arguments)).toList());

@@ -25,7 +25,7 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * Brings the kernels into the process, once, and OpenBLAS for the programs that compare with it.
+ * Brings the kernels and OpenBLAS into the process, each once and when it is first needed.
  *
  * <p>A library travels as a resource and is loaded as a file, so it is copied to a cache, in a folder named by its SHA-256:
  * {@code $PANAMBA_CACHE}, else {@code $XDG_CACHE_HOME/panamba}, else {@code ~/.cache/panamba}; where that cannot be written, a
@@ -36,13 +36,16 @@ public final class Natives {
     static final String KERNELS_F64 = "libpanamba_f64.so";
 
     private static final String PLATFORM = platform();
+    private static final String OPENBLAS = "libopenblas.so.0";
     private static final String OPENBLAS_FOLDER = "org/bytedeco/openblas/" + PLATFORM + "/";
     private static final String OPENBLAS_PINS = "openblas-" + PLATFORM + ".sha256";
     private static final int SHA256_DIGITS = 64;
     private static final String KERNELS_FOLDER = "META-INF/native/" + PLATFORM + "/";
 
-    private static List<Path> openBlas = List.of();
+    /** Guards what follows; a lock of its own, since the kernels are loaded meanwhile. */
+    private static final Object OPENBLAS_LOCK = new Object();
 
+    private static List<Path> openBlas = List.of();
     private static Path kernels;
 
     private Natives() {}
@@ -52,8 +55,9 @@ public final class Natives {
      *
      * @param file the library of the kernels
      * @param level their instruction set
+     * @param openBlas OpenBLAS, or null where it is not on the class path
      */
-    public record Facts(Path file, String level) {}
+    public record Facts(Path file, String level, OpenBlas.Facts openBlas) {}
 
     /**
      * {@return what was loaded and what it chose}
@@ -62,23 +66,44 @@ public final class Natives {
      */
     public static Facts facts() {
         loadKernels();
-        return new Facts(kernels, Kernels.level());
+        return new Facts(kernels, Kernels.level(), hasOpenBlas() ? OpenBlas.facts() : null);
     }
 
     /** Lets another thread do what the first use of memory, kernels and pointers waits for, while the caller reads files. */
     public static void loadAhead() {
+        ahead("panamba-load", () -> {
+            try (var arena = Arena.ofConfined()) {
+                Pages.map(Pages.SIZE, arena);
+                arena.allocate(panamba_h.C_POINTER).set(panamba_h.C_POINTER, 0, MemorySegment.NULL);
+            }
+        });
+    }
+
+    /** Lets another thread load OpenBLAS, if it is there, while the caller reads files and builds a program that will need it. */
+    public static void loadOpenBlasAhead() {
+        if (hasOpenBlas()) {
+            ahead("panamba-load-openblas", Natives::loadOpenBlas);
+        }
+    }
+
+    private static void ahead(String name, Runnable load) {
         var thread = new Thread(
                 () -> {
-                    try (var arena = Arena.ofConfined()) {
-                        Pages.map(Pages.SIZE, arena);
-                        arena.allocate(panamba_h.C_POINTER).set(panamba_h.C_POINTER, 0, MemorySegment.NULL);
+                    try {
+                        load.run();
                     } catch (NativeException e) {
-                        // It comes again where memory or kernels are asked for.
+                        // It comes again where the library is asked for.
                     }
                 },
-                "panamba-load");
+                name);
         thread.setDaemon(true);
         thread.start();
+    }
+
+    /** {@return whether OpenBLAS is on the class path} A program that leaves its jar out has its products done by our kernels. */
+    public static boolean hasOpenBlas() {
+        return Natives.class.getResource(OPENBLAS_PINS) != null
+                && Natives.class.getClassLoader().getResource(OPENBLAS_FOLDER + OPENBLAS) != null;
     }
 
     /**
@@ -88,18 +113,22 @@ public final class Natives {
      * @return its files, in the order they were loaded: those that it needs, then itself
      * @throws NativeException where a library cannot be loaded; the message names the file, the reason and the fix
      */
-    public static synchronized List<Path> loadOpenBlas() {
-        if (!openBlas.isEmpty()) {
+    public static List<Path> loadOpenBlas() {
+        synchronized (OPENBLAS_LOCK) {
+            if (openBlas.isEmpty()) {
+                if (!hasOpenBlas()) {
+                    throw isMissing(OPENBLAS_FOLDER + OPENBLAS);
+                }
+                var files = new ArrayList<Path>();
+                for (var pin : pins(OPENBLAS_PINS, Natives.class.getResourceAsStream(OPENBLAS_PINS))) {
+                    files.add(extract(OPENBLAS_FOLDER + pin.file(), pin.sha256()));
+                }
+                CoreType.choose(() -> files.forEach(Natives::load));
+                openBlas = List.copyOf(files);
+                useOneThread();
+            }
             return openBlas;
         }
-        var files = new ArrayList<Path>();
-        for (var pin : pins(OPENBLAS_PINS, Natives.class.getResourceAsStream(OPENBLAS_PINS))) {
-            files.add(extract(OPENBLAS_FOLDER + pin.file(), pin.sha256()));
-        }
-        files.forEach(Natives::load);
-        openBlas = List.copyOf(files);
-        useOneThread();
-        return openBlas;
     }
 
     /**
@@ -261,11 +290,15 @@ public final class Natives {
     private static InputStream open(String resource) throws IOException {
         var url = Natives.class.getClassLoader().getResource(resource);
         if (url == null) {
-            throw new NativeException(
-                    "The library " + resource
-                            + " is not on the class path: add the jar that holds it (panamba-native or, to compare with it, org.bytedeco:openblas).");
+            throw isMissing(resource);
         }
         return url.openStream();
+    }
+
+    private static NativeException isMissing(String resource) {
+        return new NativeException("The library " + resource
+                + " is not on the class path: add the jar that holds it (panamba-native, or org.bytedeco:openblas with the classifier "
+                + PLATFORM + ").");
     }
 
     private static boolean hasDigest(Path file, String sha256) throws IOException {
@@ -304,6 +337,7 @@ public final class Natives {
 
     private static String platform() {
         var arch = System.getProperty("os.arch");
-        return System.getProperty("os.name").toLowerCase(Locale.ROOT) + "-" + (arch.equals("amd64") ? "x86_64" : arch);
+        var name = arch.equals("amd64") ? "x86_64" : arch.equals("aarch64") ? "arm64" : arch;
+        return System.getProperty("os.name").toLowerCase(Locale.ROOT) + "-" + name;
     }
 }

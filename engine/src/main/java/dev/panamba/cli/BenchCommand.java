@@ -1,5 +1,6 @@
 package dev.panamba.cli;
 
+import dev.panamba.graph.Gemm;
 import dev.panamba.graph.Profile;
 import dev.panamba.graph.Team;
 import dev.panamba.infer.LanguageModel;
@@ -18,10 +19,9 @@ import dev.panamba.train.Schedule;
 import dev.panamba.train.Trainer;
 import dev.panamba.train.Windows;
 import java.io.IOException;
-import java.lang.management.GarbageCollectorMXBean;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -63,6 +63,13 @@ final class BenchCommand implements Command {
     private static final Opt<List<Integer>> PAST = Opt.integer(
                     "past", "N", "Tokens read before those that are generated, one measurement for each; default: 1.")
             .several(List.of(1));
+    private static final Opt<List<Gemm>> GEMM = Opt.oneOf(
+                    "gemm",
+                    "Who multiplies dense matrices of F32 when training or reading: each product who is fast at it, OpenBLAS all that it can, or"
+                            + " Panamba's kernels. Several are measured in turns; default: fastest.",
+                    null,
+                    Gemm.values())
+            .several(List.of(Gemm.FASTEST));
     private static final Opt<Boolean> PROFILE =
             Opt.flag("profile", "Say where the time of each measurement went, op by op.");
     private static final Opt<Integer> REPS =
@@ -97,6 +104,7 @@ final class BenchCommand implements Command {
                 TOKENS,
                 SESSIONS,
                 PAST,
+                GEMM,
                 Shared.THREADS,
                 REPS,
                 PROFILE,
@@ -145,29 +153,51 @@ final class BenchCommand implements Command {
                 Windows.Order.SEQUENTIAL,
                 false,
                 given.get(Shared.COMPUTE));
-        try (var weights = weights(DType.F32);
-                var team = new Team(threads);
-                var trainer = new Trainer(weights, options, team, Placement.PACKED)) {
+        var opened = new ArrayDeque<Runnable>();
+        var weights = weights(DType.F32);
+        opened.push(weights::close);
+        try {
             var noise = Batches.random(weights.config().V(), context);
-            var fields = fields("train", DType.F32, batch, context);
-            var step = new Measured(fields, () -> trainer.step(noise).tokensPerSecond());
-            report(List.of(step), team::measure);
+            var steps = new ArrayList<Measured>();
+            for (var gemm : given.get(GEMM)) {
+                var team = new Team(threads, gemm);
+                opened.push(team::close);
+                var trainer = new Trainer(weights, options, team, Placement.PACKED);
+                opened.push(trainer::close);
+                var fields = fields("train", DType.F32, batch, context);
+                fields.put("gemm", Words.lower(gemm));
+                steps.add(new Measured(
+                        fields, team::measure, () -> trainer.step(noise).tokensPerSecond()));
+            }
+            report(steps);
+        } finally {
+            opened.forEach(Runnable::run);
         }
     }
 
     private void prefill() throws IOException {
-        var weights = weights(given.get(Shared.WEIGHTS));
-        try (var model = LanguageModel.of(weights, Tokenizers.bytes(), given.get(Shared.COMPUTE), threads)) {
-            int count = tokens == null ? Math.min(512, model.config().longest()) : tokens;
-            var prompt = text(model, count);
-            var prefill = new Measured(fields("prefill", weights.format(), 1, count), () -> {
-                try (var session = model.newSession()) {
-                    var start = System.nanoTime();
-                    session.feed(prompt);
-                    return count / ((System.nanoTime() - start) / 1e9);
-                }
-            });
-            report(List.of(prefill), model::measure);
+        var opened = new ArrayDeque<Runnable>();
+        try {
+            var prompts = new ArrayList<Measured>();
+            for (var gemm : given.get(GEMM)) {
+                var weights = weights(given.get(Shared.WEIGHTS));
+                var model = LanguageModel.of(weights, Tokenizers.bytes(), given.get(Shared.COMPUTE), threads, gemm);
+                opened.push(model::close);
+                int count = tokens == null ? Math.min(512, model.config().longest()) : tokens;
+                var prompt = text(model, count);
+                var fields = fields("prefill", weights.format(), 1, count);
+                fields.put("gemm", Words.lower(gemm));
+                prompts.add(new Measured(fields, model::measure, () -> {
+                    try (var session = model.newSession()) {
+                        var start = System.nanoTime();
+                        session.feed(prompt);
+                        return count / ((System.nanoTime() - start) / 1e9);
+                    }
+                }));
+            }
+            report(prompts);
+        } finally {
+            opened.forEach(Runnable::run);
         }
     }
 
@@ -181,9 +211,9 @@ final class BenchCommand implements Command {
                 var fields = fields("decode", weights.format(), sessions, count);
                 fields.put("past", past);
                 fields.put("state_bytes", begin.byteSize());
-                texts.add(new Measured(fields, () -> decode(model, begin, count)));
+                texts.add(new Measured(fields, model::measure, () -> decode(model, begin, count)));
             }
-            report(texts, model::measure);
+            report(texts);
         }
     }
 
@@ -212,40 +242,12 @@ final class BenchCommand implements Command {
         }
     }
 
-    /** Single tokens of one session, in microseconds, and what the collector did meanwhile. */
     private void latency() throws IOException {
         var weights = weights(given.get(Shared.WEIGHTS));
-        try (var model = LanguageModel.of(weights, Tokenizers.bytes(), given.get(Shared.COMPUTE), threads);
-                var session = model.newSession()) {
-            var begin = session.feed(0).snapshot();
-            var greedy = Sampler.greedy();
-            var until = System.nanoTime() + (long) (WARM_UP_SECONDS * 1e9);
-            while (System.nanoTime() < until) {
-                time(session, begin, greedy);
-            }
-            var collections = collections();
-            var histogram = new Histogram(3);
-            for (int i = 0; i < (tokens == null ? 100_000 : tokens); i++) {
-                histogram.recordValue(time(session, begin, greedy));
-            }
-            report(weights.format(), histogram, collections() - collections);
+        try (var model = LanguageModel.of(weights, Tokenizers.bytes(), given.get(Shared.COMPUTE), threads)) {
+            var latency = Latency.of(model, WARM_UP_SECONDS, tokens == null ? 100_000 : tokens);
+            report(weights.format(), latency.nanoseconds(), latency.collections());
         }
-    }
-
-    /** Nanoseconds of one token; a session that is full begins anew. */
-    private static long time(Session session, Snapshot begin, Sampler greedy) {
-        if (session.position() == session.model().config().longest()) {
-            session.restore(begin);
-        }
-        var start = System.nanoTime();
-        session.next(greedy);
-        return System.nanoTime() - start;
-    }
-
-    private static long collections() {
-        return ManagementFactory.getGarbageCollectorMXBeans().stream()
-                .mapToLong(GarbageCollectorMXBean::getCollectionCount)
-                .sum();
     }
 
     private void report(DType weights, Histogram histogram, long collections) throws IOException {
@@ -287,12 +289,13 @@ final class BenchCommand implements Command {
      * What is repeated.
      *
      * @param fields that describe it
+     * @param profile says where a profile of it goes to
      * @param tokensPerSecond does it once
      */
-    private record Measured(Map<String, Object> fields, DoubleSupplier tokensPerSecond) {}
+    private record Measured(Map<String, Object> fields, Consumer<Profile> profile, DoubleSupplier tokensPerSecond) {}
 
     /** In turns, so that a machine that drifts does it to all alike. */
-    private void report(List<Measured> all, Consumer<Profile> measure) throws IOException {
+    private void report(List<Measured> all) throws IOException {
         for (var each : all) {
             // Until the loop around the kernels is compiled, which short runs are too short for.
             var start = System.nanoTime();
@@ -305,13 +308,13 @@ final class BenchCommand implements Command {
         var profiles = Stream.generate(Profile::new).limit(all.size()).toList();
         for (int rep = 0; rep < reps; rep++) {
             for (int i = 0; i < all.size(); i++) {
-                measure.accept(given.get(PROFILE) ? profiles.get(i) : null);
+                all.get(i).profile.accept(given.get(PROFILE) ? profiles.get(i) : null);
                 var begin = System.nanoTime();
                 values[i][rep] = all.get(i).tokensPerSecond.getAsDouble();
                 walls[i] += (System.nanoTime() - begin) / 1e9;
+                all.get(i).profile.accept(null);
             }
         }
-        measure.accept(null);
         for (int i = 0; i < all.size(); i++) {
             report(all.get(i).fields, values[i]);
             if (given.get(PROFILE)) {
@@ -333,11 +336,12 @@ final class BenchCommand implements Command {
             Json.print(System.out, fields);
         } else {
             System.out.printf(
-                    "%-8s %s, weights %s, compute %s, %d x %d%s, %d threads: %,.0f tokens/s [%,.0f - %,.0f], median of %d; peak memory %,d MiB%n",
+                    "%-8s %s, weights %s, compute %s%s, %d x %d%s, %d threads: %,.0f tokens/s [%,.0f - %,.0f], median of %d; peak memory %,d MiB%n",
                     fields.get("what"),
                     model(),
                     fields.get("weights"),
                     fields.get("compute"),
+                    fields.containsKey("gemm") ? ", gemm " + fields.get("gemm") : "",
                     fields.get("batch"),
                     fields.get("context"),
                     fields.containsKey("past") ? " after " + fields.get("past") : "",

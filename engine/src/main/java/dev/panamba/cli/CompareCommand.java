@@ -1,5 +1,6 @@
 package dev.panamba.cli;
 
+import dev.panamba.graph.Gemm;
 import dev.panamba.graph.Team;
 import dev.panamba.io.AtomicFiles;
 import dev.panamba.model.Presets;
@@ -97,6 +98,7 @@ final class CompareCommand implements Command {
                 : before == null ? List.of(1L) : before.seeds();
         var options = new TrainingOptions(given, before == null ? null : before.settings());
         var plan = plan(presets, seeds, options);
+        presets.forEach(preset -> Gemm.loadAhead(preset.config().D()));
         Files.createDirectories(out);
         try (var channel =
                 FileChannel.open(out.resolve(".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {

@@ -27,6 +27,13 @@ final class DoctorCommand implements Command {
         fields.put("heap_mib", runtime.maxMemory() >> 20);
         fields.put("kernels", facts.level());
         fields.put("library", facts.file().toString());
+        var openBlas = facts.openBlas();
+        fields.put("openblas", openBlas == null ? null : openBlas.config().strip());
+        if (openBlas != null) {
+            fields.put("openblas_core", openBlas.core());
+            fields.put("openblas_threads", openBlas.threads());
+            fields.put("openblas_library", openBlas.file().toString());
+        }
         if (given.get(Shared.JSON)) {
             Json.print(System.out, fields);
             return 0;
@@ -37,6 +44,16 @@ final class DoctorCommand implements Command {
                 "Kernels",
                 facts.level() + ", the best level of this processor; PANAMBA_CPU_LEVEL=v2|v3|v4|vnni lowers it");
         print("Library", facts.file());
+        if (openBlas == null) {
+            print("OpenBLAS", "not on the class path: the kernels above do all products");
+        } else {
+            print(
+                    "OpenBLAS",
+                    openBlas.config().strip() + "; core " + openBlas.core() + ", the fastest that was measured here;"
+                            + " OPENBLAS_CORETYPE names another; threads " + openBlas.threads()
+                            + ", called by each of Panamba's");
+            print("Library", openBlas.file());
+        }
         return 0;
     }
 

@@ -1,5 +1,6 @@
 package dev.panamba.cli;
 
+import dev.panamba.graph.Gemm;
 import dev.panamba.graph.Team;
 import dev.panamba.model.ModelFiles;
 import dev.panamba.text.Corpus;
@@ -46,6 +47,7 @@ final class EvalCommand implements Command {
                     + " and its tokenizer one of " + tokenizer.vocabulary() + ".");
         }
         int context = Math.min(given.get(CONTEXT), config.longest());
+        Gemm.loadAhead(config.D());
         var file = Files.createTempFile("panamba", ".tokens");
         try {
             var summary = TokenFile.write(file, Corpus.of(given.get(DATA)), tokenizer);

@@ -1,5 +1,6 @@
 package dev.panamba.cli;
 
+import dev.panamba.graph.Gemm;
 import dev.panamba.infer.LanguageModel;
 import dev.panamba.infer.Sampler;
 import dev.panamba.infer.SessionFile;
@@ -22,6 +23,9 @@ final class GenerateCommand implements Command {
     private static final Opt<Double> TOP_P =
             Opt.number("top-p", "Draw among the likeliest that make up this share", 1.0);
     private static final Opt<Long> SEED = Opt.seed("Of the draws");
+    /** Of a token in most vocabularies; for bytes it is one. */
+    private static final int CHARACTERS = 4;
+
     private static final Opt<Boolean> MAP = Opt.flag("map", "Map the weights instead of loading them: starts at once.");
     private static final Opt<Path> SAVE_STATE =
             Opt.path("save-state", "FILE", "Keep what was read and written, for --load-state.");
@@ -70,6 +74,7 @@ final class GenerateCommand implements Command {
                     "The prompt is empty: give --prompt at least one character, or --load-state.");
         }
         var sampler = Sampler.of(given.get(TEMPERATURE), given.get(TOP_K), given.get(TOP_P), given.get(SEED));
+        Gemm.loadAhead(prompt.length() / CHARACTERS);
         // Text is UTF-8 whatever the terminal's charset is said to be.
         var out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
         try (var language = LanguageModel.load(

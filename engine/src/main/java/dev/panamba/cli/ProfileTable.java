@@ -1,6 +1,7 @@
 package dev.panamba.cli;
 
 import dev.panamba.graph.Executable;
+import dev.panamba.graph.Gemm;
 import dev.panamba.graph.Graph;
 import dev.panamba.graph.Profile;
 import dev.panamba.graph.Team;
@@ -42,7 +43,8 @@ final class ProfileTable {
     ProfileTable(Profile profile, double wall, int threads) {
         this.profile = profile;
         this.wall = wall;
-        try (var team = new Team(threads)) {
+        // At large ones our own kernel is as fast as any.
+        try (var team = new Team(threads, Gemm.PANAMBA)) {
             for (var factors : List.of(DType.F32, DType.BF16)) {
                 var flops = rate(
                         team,
@@ -81,13 +83,18 @@ final class ProfileTable {
 
     void print(PrintStream out, String what, boolean json) {
         double all = 0;
+        double flops32 = 0;
+        double byOpenBlas = 0;
         for (var row : profile.rows()) {
             all += row.seconds();
+            flops32 += row.factors() == DType.F32 ? row.flops() : 0;
+            byOpenBlas += row.openBlas() ? row.flops() : 0;
         }
         if (!json) {
             out.printf(
-                    "  %-36s %8s %10s %7s %9s %7s %9s   (100 %% is %,.0f GFLOP/s, %,.0f with factors in bf16, or %,.1f GB/s)%n",
+                    "  %-38s %-9s %8s %10s %7s %9s %7s %9s   (100 %% is %,.0f GFLOP/s, %,.0f with factors in bf16, or %,.1f GB/s)%n",
                     "op",
+                    "products",
                     "calls",
                     "ms",
                     "share",
@@ -107,6 +114,7 @@ final class ProfileTable {
                 var fields = new LinkedHashMap<String, Object>();
                 fields.put("what", what + " op");
                 fields.put("op", row.op());
+                fields.put("products", products(row));
                 fields.put("calls", row.calls());
                 fields.put("seconds", row.seconds());
                 fields.put("share", share);
@@ -116,8 +124,9 @@ final class ProfileTable {
                 Json.print(out, fields);
             } else {
                 out.printf(
-                        "  %-36s %8d %10.2f %5.1f %% %9.1f %7.1f %7.0f %%%n",
+                        "  %-38s %-9s %8d %10.2f %5.1f %% %9.1f %7.1f %7.0f %%%n",
                         row.op(),
+                        products(row),
                         row.calls(),
                         row.seconds() * 1e3,
                         share * 100,
@@ -133,8 +142,20 @@ final class ProfileTable {
             fields.put("seconds", wall - all);
             fields.put("share", 1 - all / wall);
             Json.print(out, fields);
+            fields = new LinkedHashMap<>();
+            fields.put("what", what + " products");
+            fields.put("flops_f32", flops32);
+            fields.put("openblas_share", byOpenBlas / flops32);
+            Json.print(out, fields);
         } else {
-            out.printf("  %-36s %8s %10.2f %5.1f %%%n", OUTSIDE, "", (wall - all) * 1e3, (1 - all / wall) * 100);
+            out.printf(
+                    "  %-38s %-9s %8s %10.2f %5.1f %%%n", OUTSIDE, "", "", (wall - all) * 1e3, (1 - all / wall) * 100);
+            out.printf("  OpenBLAS did %.1f %% of the products' F32 operations%n", 100 * byOpenBlas / flops32);
         }
+    }
+
+    /** Who multiplied. */
+    private static String products(Profile.Row row) {
+        return row.openBlas() ? "OpenBLAS" : row.flops() > 0 ? "Panamba" : "";
     }
 }

@@ -1,5 +1,6 @@
 package dev.panamba.cli;
 
+import dev.panamba.graph.Gemm;
 import dev.panamba.graph.Team;
 import dev.panamba.io.AtomicFiles;
 import dev.panamba.model.Config;
@@ -105,6 +106,8 @@ final class TrainCommand implements Command {
         Tokenizer tokenizer = tokenizerFile == null ? Tokenizers.bytes() : Tokenizers.open(tokenizerFile);
         var preset = preset(from, tokenizer);
         var options = new TrainingOptions(given, before).resolve(preset);
+        Gemm.loadAhead(Math.min(
+                (long) options.microBatch() * options.context(), preset.config().D()));
         if (!resume && isModel(out)) {
             throw new IllegalArgumentException(out
                     + " holds a model that is no training of ours, which would be overwritten: choose another --out.");

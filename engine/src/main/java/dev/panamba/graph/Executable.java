@@ -93,7 +93,7 @@ public final class Executable implements AutoCloseable, Team.Work {
                 }
             }
             var memory = new Memory(plan, slab, stores);
-            var lowering = new Lowering(blocks, memory, real, team.size());
+            var lowering = new Lowering(blocks, memory, real, team.size(), team.gemm());
             var steps = new ArrayList<Step>();
             var ops = new ArrayList<Op>();
             var alone = new BitSet();
@@ -192,7 +192,7 @@ public final class Executable implements AutoCloseable, Team.Work {
             }
             if (profile != null) {
                 var now = System.nanoTime();
-                profile.add(ops[i], now - before, i == 0 || ops[i - 1] != ops[i]);
+                profile.add(ops[i], steps[i] instanceof Step.Gemm, now - before, i == 0 || ops[i - 1] != ops[i]);
                 before = now;
             }
         }

@@ -2,7 +2,7 @@ package dev.panamba.graph;
 
 import dev.panamba.bindings.kernels.*;
 import dev.panamba.graph.ForwardOp.*;
-import dev.panamba.graph.ProductLowering.Form;
+import dev.panamba.graph.GemmLowering.Form;
 import dev.panamba.tensor.DType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -139,7 +139,7 @@ final class ForwardLowering {
                 if (isMatvec(o.x())) {
                     yield matvec(o.y(), o.x(), o.weight(), null, o.offset());
                 }
-                yield to.products().lower(Form.FORWARD, o.y(), o.x(), o.weight(), o.offset(), o.factors(), false);
+                yield to.gemms().lower(Form.FORWARD, o.y(), o.x(), o.weight(), o.offset(), o.factors(), false);
             }
             case Relu o -> {
                 var a = pb_relu_forward_args.allocate(arena);
@@ -203,7 +203,7 @@ final class ForwardLowering {
             pb_broadcast_args.F(a, o.y().columns());
             steps.addAll(to.kernel("pb_broadcast", a, o.y().rows()));
         }
-        steps.addAll(to.products().lower(Form.FORWARD, o.y(), o.x(), o.weight(), null, o.factors(), o.bias() != null));
+        steps.addAll(to.gemms().lower(Form.FORWARD, o.y(), o.x(), o.weight(), null, o.factors(), o.bias() != null));
         return steps;
     }
 

@@ -1,8 +1,8 @@
 package dev.panamba.graph;
 
 import dev.panamba.bindings.kernels.*;
+import dev.panamba.graph.GemmLowering.Form;
 import dev.panamba.graph.GradientOp.*;
-import dev.panamba.graph.ProductLowering.Form;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
@@ -76,9 +76,9 @@ final class GradientLowering {
                 yield to.kernel("pb_rms_norm_backward_weights", a, o.x().columns());
             }
             case LinearGrad o ->
-                to.products().lower(Form.BACKWARD, o.dx(), o.dy(), o.weight(), null, o.factors(), o.accumulate());
+                to.gemms().lower(Form.BACKWARD, o.dx(), o.dy(), o.weight(), null, o.factors(), o.accumulate());
             case LinearWeightGrad o ->
-                to.products().lower(Form.WEIGHTS, o.dweight(), o.dy(), o.x(), null, o.factors(), o.accumulate());
+                to.gemms().lower(Form.WEIGHTS, o.dweight(), o.dy(), o.x(), null, o.factors(), o.accumulate());
             case BiasGrad o -> {
                 var a = pb_column_sum_args.allocate(arena);
                 pb_column_sum_args.dbias(a, write(o.dbias()));
@@ -166,9 +166,9 @@ final class GradientLowering {
                 yield to.kernel("pb_gather_backward", a, o.dx().rows());
             }
             case ExpertLinearGrad o ->
-                to.products().lower(Form.BACKWARD, o.dx(), o.dy(), o.weight(), o.offset(), o.factors(), false);
+                to.gemms().lower(Form.BACKWARD, o.dx(), o.dy(), o.weight(), o.offset(), o.factors(), false);
             case ExpertWeightGrad o ->
-                to.products().lower(Form.WEIGHTS, o.dweight(), o.dy(), o.x(), o.offset(), o.factors(), o.accumulate());
+                to.gemms().lower(Form.WEIGHTS, o.dweight(), o.dy(), o.x(), o.offset(), o.factors(), o.accumulate());
             case ReluGrad o -> {
                 var a = pb_relu_backward_args.allocate(arena);
                 pb_relu_backward_args.dx(a, write(o.dx()));

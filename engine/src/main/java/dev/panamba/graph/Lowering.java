@@ -20,14 +20,14 @@ final class Lowering {
     private final Memory memory;
     private final Kernels.Library library;
     private final boolean f64;
-    private final ProductLowering products;
+    private final GemmLowering gemms;
     private MemorySegment groups = MemorySegment.NULL;
 
-    Lowering(Arena arena, Memory memory, DType real, int workers) {
+    Lowering(Arena arena, Memory memory, DType real, int workers, Gemm gemm) {
         this.arena = arena;
-        this.products = new ProductLowering(this, arena, workers);
         this.memory = memory;
         this.f64 = real == DType.F64;
+        this.gemms = new GemmLowering(this, arena, f64, workers, gemm);
         this.library = f64 ? Kernels.f64() : Kernels.f32();
     }
 
@@ -100,8 +100,8 @@ final class Lowering {
         return groups;
     }
 
-    ProductLowering products() {
-        return products;
+    GemmLowering gemms() {
+        return gemms;
     }
 
     Arena arena() {

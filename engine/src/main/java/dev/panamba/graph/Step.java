@@ -1,6 +1,7 @@
 package dev.panamba.graph;
 
 import dev.panamba.bindings.Kernels;
+import dev.panamba.bindings.OpenBlas;
 import dev.panamba.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -35,6 +36,42 @@ sealed interface Step {
             var end = share(items, worker + 1, workers);
             if (begin < end) {
                 Kernels.call(function, args, begin, end);
+            }
+        }
+    }
+
+    /**
+     * A dense product c = op(a) op(b), or c += op(a) op(b), by OpenBLAS, one part of c for each worker. Addresses and sizes are those of when
+     * it was bound; strides are elements from row to row.
+     *
+     * @param f64 whether in double precision
+     * @param parts at most one for each worker of the team
+     */
+    record Gemm(
+            boolean f64,
+            boolean transA,
+            boolean transB,
+            int aStride,
+            int bStride,
+            int cStride,
+            boolean accumulate,
+            Part[] parts)
+            implements Step {
+        /** A product c [m, n] of its own. */
+        record Part(int m, int n, int k, MemorySegment a, MemorySegment b, MemorySegment c) {}
+
+        @Override
+        public void run(int worker, int workers) {
+            // A worker who is alone does all parts, cut as for the team.
+            for (int i = worker; i < parts.length; i += workers) {
+                var p = parts[i];
+                if (f64) {
+                    var beta = accumulate ? 1.0 : 0.0;
+                    OpenBlas.dgemm(transA, transB, p.m, p.n, p.k, 1, p.a, aStride, p.b, bStride, beta, p.c, cStride);
+                } else {
+                    var beta = accumulate ? 1f : 0f;
+                    OpenBlas.sgemm(transA, transB, p.m, p.n, p.k, 1, p.a, aStride, p.b, bStride, beta, p.c, cStride);
+                }
             }
         }
     }

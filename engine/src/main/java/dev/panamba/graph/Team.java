@@ -15,6 +15,7 @@ public final class Team implements AutoCloseable {
     private static final long STACK_BYTES = 4L << 20;
 
     private final int size;
+    private final Gemm gemm;
     private final Thread[] threads;
     private final boolean[] parked;
     private final AtomicInteger arrived = new AtomicInteger();
@@ -41,10 +42,21 @@ public final class Team implements AutoCloseable {
      * @param size workers, the caller included
      */
     public Team(int size) {
+        this(size, Gemm.FASTEST);
+    }
+
+    /**
+     * Starts a team whose dense matrix products are done by one library, so that two can be compared.
+     *
+     * @param size workers, the caller included
+     * @param gemm who multiplies in the programs that are bound to this team
+     */
+    public Team(int size, Gemm gemm) {
         if (size < 1 || size > 1024) {
             throw new IllegalArgumentException("A team has 1 to 1024 threads, not " + size + ".");
         }
         this.size = size;
+        this.gemm = gemm;
         this.threads = new Thread[size];
         this.parked = new boolean[size];
         for (int i = 1; i < size; i++) {
@@ -71,6 +83,10 @@ public final class Team implements AutoCloseable {
      */
     public int size() {
         return size;
+    }
+
+    Gemm gemm() {
+        return gemm;
     }
 
     /**

@@ -1,6 +1,7 @@
 package dev.panamba.infer;
 
 import dev.panamba.bindings.Natives;
+import dev.panamba.graph.Gemm;
 import dev.panamba.graph.Profile;
 import dev.panamba.graph.Team;
 import dev.panamba.model.Config;
@@ -83,9 +84,23 @@ public final class LanguageModel implements AutoCloseable {
      * @return the model
      */
     public static LanguageModel of(Weights weights, Tokenizer tokenizer, DType compute, int threads) {
+        return of(weights, tokenizer, compute, threads, Gemm.FASTEST);
+    }
+
+    /**
+     * {@link #of(Weights, Tokenizer, DType, int)} with dense matrix products done by one library, so that two can be compared.
+     *
+     * @param weights the model takes them over and closes them, also if it cannot be made
+     * @param tokenizer of its texts
+     * @param compute F32 or BF16
+     * @param threads that work for the model, the caller's included
+     * @param gemm who multiplies
+     * @return the model
+     */
+    public static LanguageModel of(Weights weights, Tokenizer tokenizer, DType compute, int threads, Gemm gemm) {
         Team team = null;
         try {
-            team = new Team(threads);
+            team = new Team(threads, gemm);
             return new LanguageModel(weights, tokenizer, compute, team);
         } catch (RuntimeException e) {
             if (team != null) {

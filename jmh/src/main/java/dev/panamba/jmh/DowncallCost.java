@@ -15,6 +15,7 @@ import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Fork;
 import org.openjdk.jmh.annotations.Measurement;
 import org.openjdk.jmh.annotations.Mode;
+import org.openjdk.jmh.annotations.OperationsPerInvocation;
 import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Scope;
@@ -28,7 +29,7 @@ import org.openjdk.jmh.annotations.Warmup;
  * What does it cost to cross from Java to C?
  *
  * <p>The same functions of the same OpenBLAS are called through FFM and through JNI (JavaCPP): one without arguments, and a
- * product that is too small to matter. Then one of Panamba's kernels with no work to do, by the kind of arena that its argument
+ * product that is too small to matter, which a loop in C calls too. Then one of Panamba's kernels with no work to do, by the kind of arena that its argument
  * block lives in: FFM counts threads in and out of a shared arena, checks a confined one's thread, and trusts a bare address.
  *
  * <p>Controls: an empty method; ten calls, which must cost ten times one.
@@ -44,6 +45,8 @@ import org.openjdk.jmh.annotations.Warmup;
 @Warmup(iterations = 5, time = 1, timeUnit = TimeUnit.SECONDS)
 @Measurement(iterations = 10, time = 500, timeUnit = TimeUnit.MILLISECONDS)
 public class DowncallCost {
+    private static final int C_CALLS = 1000;
+
     private MemorySegment function;
     private Arena shared;
     private MemorySegment bareBlock;
@@ -138,23 +141,10 @@ public class DowncallCost {
         return openblas_full.openblas_get_num_threads();
     }
 
-    /** As the engine calls it: the addresses are numbers, so there is no segment that could become garbage. */
+    /** As the engine calls it. */
     @Benchmark
     public void sgemmFace(Matrices m) {
-        OpenBlas.sgemm(
-                false,
-                false,
-                m.size,
-                m.size,
-                m.size,
-                1,
-                m.bareA.address(),
-                m.size,
-                m.bareB.address(),
-                m.size,
-                0,
-                m.bareC.address(),
-                m.size);
+        OpenBlas.sgemm(false, false, m.size, m.size, m.size, 1, m.bareA, m.size, m.bareB, m.size, 0, m.bareC, m.size);
     }
 
     @Benchmark
@@ -202,6 +192,13 @@ public class DowncallCost {
                 0,
                 m.jniC,
                 m.size);
+    }
+
+    /** A loop in C around the same function. */
+    @Benchmark
+    @OperationsPerInvocation(C_CALLS)
+    public void sgemmC(Matrices m) {
+        CTwin.repeatSgemm(cblas_h.cblas_sgemm$address(), C_CALLS, m.size, m.size, m.size, m.bareA, m.bareB, m.bareC);
     }
 
     /** As the engine calls it: one handle for all kernels, the function's address and the block are arguments. */

@@ -26,7 +26,7 @@ class OpenBlasTest {
 
     @Test
     void openBlasHasOneThread() {
-        assertEquals(1, OpenBlas.threads());
+        assertEquals(1, OpenBlas.facts().threads());
     }
 
     private static void compare(boolean transA, boolean transB, int m, int n, int k) {
@@ -59,7 +59,7 @@ class OpenBlasTest {
             int opA = transA ? cblas_h.CblasTrans() : cblas_h.CblasNoTrans();
             int opB = transB ? cblas_h.CblasTrans() : cblas_h.CblasNoTrans();
             cblas_h.cblas_sgemm(cblas_h.CblasRowMajor(), opA, opB, m, n, k, alpha, a, lda, b, ldb, beta, c, n);
-            OpenBlas.sgemm(transA, transB, m, n, k, alpha, a.address(), lda, b.address(), ldb, beta, d.address(), n);
+            OpenBlas.sgemm(transA, transB, m, n, k, alpha, a, lda, b, ldb, beta, d, n);
             assertEquals(-1, c.mismatch(d), "the generated binding and the face");
             for (int i = 0; i < m * n; i++) {
                 assertEquals(expected[i], c.getAtIndex(JAVA_FLOAT, i), 1e-5, "m " + m + " n " + n + " k " + k);

@@ -66,7 +66,7 @@ class OtherOpenBlasTest {
                                     .find("openblas_get_num_threads")
                                     .orElseThrow(),
                             FunctionDescriptor.of(JAVA_INT));
-            System.out.println("ours " + OpenBlas.threads() + ", the other's " + (int) threads.invokeExact());
+            System.out.println("ours " + OpenBlas.facts().threads() + ", the other's " + (int) threads.invokeExact());
         }
     }
 }

@@ -3,6 +3,7 @@ package dev.panamba.golden;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.panamba.graph.Gemm;
 import dev.panamba.graph.Numbers;
 import dev.panamba.graph.Team;
 import dev.panamba.memory.Placement;
@@ -15,11 +16,24 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** The six families compute what PyTorch computes in double precision: logits, losses, every gradient, twenty steps of training. */
+/**
+ * The six families compute what PyTorch computes in double precision: logits, losses, every gradient, twenty steps of training,
+ * whoever multiplies.
+ */
+@ParameterizedClass
+@EnumSource(
+        value = Gemm.class,
+        names = {"OPENBLAS", "PANAMBA"})
 class FamiliesTest {
+    @Parameter
+    private Gemm gemm;
+
     @TempDir
     private Path folder;
 
@@ -34,7 +48,7 @@ class FamiliesTest {
         int V = golden.config().V();
         var expected = golden.get("dropless_logits");
         try (var weights = ModelFiles.weights(golden.write(folder.resolve("model")), false);
-                var team = new Team(2)) {
+                var team = new Team(2, gemm)) {
             for (int b = 0; b < options.batch(); b++) {
                 int first = b * options.context();
                 var tokens = Arrays.copyOfRange(golden.integers("tokens"), first, first + options.context());
@@ -52,7 +66,7 @@ class FamiliesTest {
     @ParameterizedTest
     @MethodSource("cases")
     void doublePrecisionAgreesToTheNinthDigit(Golden golden) {
-        try (var step = new GoldenStep(golden, DType.F64)) {
+        try (var step = new GoldenStep(golden, DType.F64, gemm)) {
             Numbers.assertClose(golden.get("logits"), step.logits(), 1e-9, "logits");
             assertRelative(golden.get("loss")[0], step.loss(), 1e-9, "loss");
             assertRelative(golden.get("aux")[0], step.aux(), 1e-9, "aux");
@@ -67,7 +81,7 @@ class FamiliesTest {
     @ParameterizedTest
     @MethodSource("cases")
     void gradientsPointWherePyTorchsDo(Golden golden) {
-        try (var step = new GoldenStep(golden, DType.F32)) {
+        try (var step = new GoldenStep(golden, DType.F32, gemm)) {
             Numbers.assertClose(golden.get("logits"), step.logits(), 1e-5, "logits");
             for (var parameter : step.parameters()) {
                 var expected = golden.get("gradients/" + parameter);
@@ -84,7 +98,7 @@ class FamiliesTest {
     void twentyStepsGoTheSameWay(Golden golden) throws IOException {
         var options = golden.options();
         try (var weights = ModelFiles.weights(golden.write(folder.resolve("model")), false);
-                var team = new Team(2);
+                var team = new Team(2, gemm);
                 var trainer = new Trainer(weights, options, team, Placement.CHECKED)) {
             var batches = golden.batches();
             for (int s = 0; s < options.steps(); s++) {

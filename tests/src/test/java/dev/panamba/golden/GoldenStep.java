@@ -4,6 +4,7 @@ import static java.lang.foreign.ValueLayout.JAVA_DOUBLE_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_FLOAT_UNALIGNED;
 
 import dev.panamba.graph.Executable;
+import dev.panamba.graph.Gemm;
 import dev.panamba.graph.Graph;
 import dev.panamba.graph.Program;
 import dev.panamba.graph.Role;
@@ -22,15 +23,16 @@ import java.util.Map;
 /** Forward and backward of a golden file's first batch, in either precision. */
 final class GoldenStep implements AutoCloseable {
     private final DType real;
-    private final Team team = new Team(2);
+    private final Team team;
     private final TrainingProgram program;
     private final Store weights;
     private final Store gradients;
     private final Executable training;
     private final double[] logits;
 
-    GoldenStep(Golden golden, DType real) {
+    GoldenStep(Golden golden, DType real, Gemm gemm) {
         this.real = real;
+        team = new Team(2, gemm);
         var options = golden.options();
         program = TrainingProgram.of(golden.config(), real, real, options.batch(), options.context(), 1, false);
         weights = Store.allocate("golden weights", program.parameters());

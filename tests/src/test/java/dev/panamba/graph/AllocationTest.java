@@ -14,9 +14,9 @@ import org.junit.jupiter.params.provider.CsvSource;
  */
 class AllocationTest {
     @ParameterizedTest
-    @CsvSource({"training, 1", "decoding, 1", "sessions, 2"})
-    void steadyRunsAllocateNothing(String what, int answers) throws IOException, InterruptedException {
-        var fork = Fork.run(Map.of(), Allocations.class, what);
+    @CsvSource({"training, PANAMBA, 1", "training, OPENBLAS, 1", "decoding, FASTEST, 1", "sessions, FASTEST, 2"})
+    void steadyRunsAllocateNothing(String what, String gemm, int answers) throws IOException, InterruptedException {
+        var fork = Fork.run(Map.of(), Allocations.class, what, gemm);
         assertEquals("0 bytes\n".repeat(answers), fork.output());
         assertEquals(0, fork.exit());
     }

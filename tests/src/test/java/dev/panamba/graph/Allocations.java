@@ -23,34 +23,39 @@ final class Allocations {
     private Allocations() {}
 
     public static void main(String[] arguments) {
+        var gemm = Gemm.valueOf(arguments[1]);
         switch (arguments[0]) {
-            case "training" -> training();
-            case "decoding" -> decoding();
+            case "training" -> training(gemm);
+            case "decoding" -> decoding(gemm);
             case "sessions" -> sessions();
             default -> throw new IllegalArgumentException(arguments[0]);
         }
     }
 
-    private static void training() {
-        printBytesOf(Networks.families(Norm.LAYER, 4).stream()
-                .map(config -> {
-                    var check = Networks.training(config, DType.F32, 2, 3, 1);
-                    check.differentiate();
-                    return check.bench();
-                })
-                .toList());
+    private static void training(Gemm gemm) {
+        printBytesOf(
+                gemm,
+                Networks.families(Norm.LAYER, 4).stream()
+                        .map(config -> {
+                            var check = Networks.training(config, DType.F32, 2, 3, 1);
+                            check.differentiate();
+                            return check.bench();
+                        })
+                        .toList());
     }
 
-    private static void decoding() {
-        printBytesOf(Networks.families(Norm.RMS, 4).stream()
-                .map(config -> Networks.next(config, 1, 1, 2, 1))
-                .toList());
+    private static void decoding(Gemm gemm) {
+        printBytesOf(
+                gemm,
+                Networks.families(Norm.RMS, 4).stream()
+                        .map(config -> Networks.next(config, 1, 1, 2, 1))
+                        .toList());
     }
 
     /** Runs the programs of all families in turn, on two threads. */
-    private static void printBytesOf(List<Bench> programs) {
+    private static void printBytesOf(Gemm gemm, List<Bench> programs) {
         var ids = new long[2];
-        try (var team = new Team(ids.length)) {
+        try (var team = new Team(ids.length, gemm)) {
             team.run(worker -> ids[worker] = Thread.currentThread().threadId());
             var bound = programs.stream()
                     .map(program -> program.bind(team, Placement.PACKED))

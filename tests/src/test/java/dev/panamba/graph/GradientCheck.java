@@ -110,16 +110,19 @@ public final class GradientCheck {
 
     public void check() {
         assertEquals(DType.F64, graph().real(), "differences need double precision");
-        try (var team = new Team(1);
-                var forward = bench.bind(team, Placement.PACKED)) {
+        try (var openBlas = new Team(1, Gemm.OPENBLAS);
+                var own = new Team(1, Gemm.PANAMBA);
+                var forward = bench.bind(openBlas, Placement.PACKED)) {
             var gradients = differentiate();
-            try (var both = bench.bind(team, Placement.PACKED)) {
-                both.run();
-                var variable = variables.iterator();
-                for (var gradient : gradients) {
-                    check(forward, variable.next(), both.read(gradient));
+            for (var team : List.of(openBlas, own)) {
+                try (var both = bench.bind(team, Placement.PACKED)) {
+                    both.run();
+                    var variable = variables.iterator();
+                    for (var gradient : gradients) {
+                        check(forward, variable.next(), both.read(gradient));
+                    }
+                    again(both, gradients);
                 }
-                again(both, gradients);
             }
         }
     }

@@ -16,7 +16,7 @@ final class Guarded {
     private Guarded() {}
 
     public static void main(String[] arguments) {
-        try (var team = new Team(2)) {
+        try (var team = new Team(2, Gemm.valueOf(arguments[1]))) {
             switch (arguments[0]) {
                 case "ops" -> ops(team);
                 case "families" -> families(team);

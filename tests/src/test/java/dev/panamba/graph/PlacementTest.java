@@ -16,16 +16,16 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Training steps of all families, wherever their values stand. */
 class PlacementTest {
     @ParameterizedTest
-    @EnumSource(Norm.class)
-    void aTrainingStepIsTheSameBitForBit(Norm norm) {
-        try (var team = new Team(2)) {
+    @CsvSource({"LAYER,OPENBLAS", "LAYER,PANAMBA", "RMS,OPENBLAS", "RMS,PANAMBA"})
+    void aTrainingStepIsTheSameBitForBit(Norm norm, Gemm gemm) {
+        try (var team = new Team(2, gemm)) {
             for (var config : Networks.families(norm, 12)) {
                 var check = Networks.training(config, DType.F32, 2, 18, 1);
                 var values = new ArrayList<>(check.outputs());
@@ -36,9 +36,9 @@ class PlacementTest {
     }
 
     @ParameterizedTest
-    @EnumSource(Norm.class)
-    void anInferenceStepIsTheSameBitForBit(Norm norm) {
-        try (var team = new Team(2)) {
+    @CsvSource({"LAYER,OPENBLAS", "LAYER,PANAMBA", "RMS,OPENBLAS", "RMS,PANAMBA"})
+    void anInferenceStepIsTheSameBitForBit(Norm norm, Gemm gemm) {
+        try (var team = new Team(2, gemm)) {
             for (var config : Networks.families(norm, 12)) {
                 for (int L : new int[] {1, 18}) {
                     var bench = Networks.next(config, 2, L, 3, 1);
@@ -68,9 +68,9 @@ class PlacementTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"ops", "families", "stay inside"})
-    void nothingTouchesTheGuards(String what) throws IOException, InterruptedException {
-        var fork = Fork.run(Map.of(), Guarded.class, what);
+    @CsvSource({"ops,PANAMBA", "ops,OPENBLAS", "families,PANAMBA", "families,OPENBLAS", "stay inside,PANAMBA"})
+    void nothingTouchesTheGuards(String what, String gemm) throws IOException, InterruptedException {
+        var fork = Fork.run(Map.of(), Guarded.class, what, gemm);
         assertEquals("done", fork.output().strip());
         assertEquals(0, fork.exit());
     }
@@ -78,7 +78,7 @@ class PlacementTest {
     @ParameterizedTest
     @ValueSource(strings = {"write past the end", "read past the end"})
     void aStepOneElementTooFarDies(String what) throws IOException, InterruptedException {
-        var fork = Fork.run(Map.of(), Guarded.class, what);
+        var fork = Fork.run(Map.of(), Guarded.class, what, "PANAMBA");
         assertTrue(fork.output().contains("SIGSEGV") && fork.output().contains("pb_add"), fork.output());
         assertEquals(Fork.CRASHED, fork.exit());
     }

@@ -18,7 +18,7 @@ import java.util.SplittableRandom;
 /**
  * Large products in their three forms against one loop for each index, with what is multiplied as it is and rounded to BF16: at
  * sizes around tiles, blocks and vectors, in windows, assigned and added to what is there, with experts that have many tokens, few
- * and none, and cut into any number of shares.
+ * and none, and cut into any number of shares. Dense ones by OpenBLAS too.
  */
 final class ProductChecks {
     private static final int[] TOKENS = {17, 28, 29, 31, 43, 113, 130, 225};
@@ -53,11 +53,17 @@ final class ProductChecks {
     }
 
     static void run() {
-        try (var one = new Team(1);
-                var two = new Team(2);
-                var three = new Team(3)) {
+        try (var one = new Team(1, Gemm.PANAMBA);
+                var two = new Team(2, Gemm.PANAMBA);
+                var three = new Team(3, Gemm.PANAMBA);
+                var oneCalls = new Team(1, Gemm.OPENBLAS);
+                var twoCall = new Team(2, Gemm.OPENBLAS);
+                var threeCall = new Team(3, Gemm.OPENBLAS)) {
             for (int seed = 0; seed < 42; seed++) {
                 new ProductChecks(seed).linear(List.of(one, two, three));
+                // In other shares OpenBLAS may add in another order.
+                var openBlas = List.of(oneCalls, twoCall, threeCall).get(seed % 3);
+                new ProductChecks(seed).linear(List.of(openBlas, openBlas));
                 var some = new ProductChecks(seed);
                 some.experts(List.of(one, two, three), 1 + some.random.nextInt(6));
             }

@@ -1,5 +1,6 @@
 package dev.panamba.train;
 
+import dev.panamba.graph.Gemm;
 import dev.panamba.graph.Team;
 import dev.panamba.memory.Placement;
 import dev.panamba.model.Config;
@@ -96,7 +97,7 @@ public final class Tiny {
     public static final class Training implements AutoCloseable {
         public final Weights weights;
         public final Trainer trainer;
-        private final Team team = new Team(2);
+        private final Team team;
 
         /** Of a model drawn with seed 1. */
         public Training(Config config, Options options) {
@@ -105,7 +106,13 @@ public final class Tiny {
 
         /** Of weights that it takes over. */
         public Training(Weights weights, Options options) {
+            this(weights, options, Gemm.FASTEST);
+        }
+
+        /** The same, multiplied by one library. */
+        public Training(Weights weights, Options options, Gemm gemm) {
             this.weights = weights;
+            this.team = new Team(2, gemm);
             this.trainer = new Trainer(weights, options, team, Placement.PACKED);
         }
 
