@@ -7,7 +7,6 @@ import dev.panamba.tensor.DType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
-import java.util.stream.IntStream;
 import java.util.stream.LongStream;
 
 /**
@@ -21,11 +20,16 @@ import java.util.stream.LongStream;
 final class GemmLowering {
     /**
      * The least of a product's three sides from which OpenBLAS does it. Its speed for one of {@code pb_gemm}, two cores of Zen 4
-     * (jmh/README.md has the table): with all sides of 512 and more 0.93 to 1.04 forward and backward and 0.83 to 0.98 for weights'
-     * gradients; with one of 128 0.76 to 0.94 and 0.65 to 0.77; x_proj (64) 0.89 to 1.04 and 0.80, dt_proj (32) 0.84 to 1.1 and 0.87,
-     * a router (16 or 32) 0.75 to 0.94 and 0.3 to 0.7; with 64 tokens 0.82. What is kept here is some 3 % of a paper model's operations.
+     * (jmh/README.md has the table): with all sides of 512 and more 0.93 to 1.04 forward and backward; with one of 128 0.76 to 0.94; x_proj
+     * (64) 0.89 to 1.04, dt_proj (32) 0.84 to 1.1, a router (16 or 32) 0.75 to 0.94; with 64 tokens 0.82.
      */
     static final long SMALLEST_SIDE = 256;
+
+    /**
+     * The longer side of a weight from which OpenBLAS makes its gradient, too: its packing reads dy across its rows. The speed for one
+     * of {@code pb_gemm} is 0.85 to 0.98 above, 0.83 to 0.94 for 512 x 1024 and 1536 x 512, 0.3 to 0.8 for x_proj, dt_proj and routers.
+     */
+    static final long LARGE_WEIGHT = 2048;
 
     /** Columns for one row from which a product is cut between columns: each worker packs all of the factor that is not cut. */
     private static final long WIDE = 4;
@@ -72,14 +76,16 @@ final class GemmLowering {
         // OpenBLAS counts in ints.
         var fits =
                 LongStream.of(m, n, k, a.stride(), b.stride(), c.stride()).max().getAsLong() <= Integer.MAX_VALUE;
-        return isDense && fits && isForOpenBlas(m, n, k)
+        return isDense && fits && isForOpenBlas(form, m, n, k)
                 ? openBlas(form, c, a, b, m, n, k, accumulate)
                 : own(form, c, a, b, offset, m, n, k, factors, accumulate);
     }
 
-    private boolean isForOpenBlas(long m, long n, long k) {
+    private boolean isForOpenBlas(Form form, long m, long n, long k) {
+        var isLarge = Math.min(Math.min(m, n), k) >= SMALLEST_SIDE
+                && (form != Form.WEIGHTS || Math.max(m, n) >= LARGE_WEIGHT);
         return switch (gemm) {
-            case FASTEST -> f64 || Math.min(Math.min(m, n), k) >= SMALLEST_SIDE;
+            case FASTEST -> f64 || isLarge;
             case OPENBLAS -> true;
             case PANAMBA -> false;
         };
@@ -92,34 +98,34 @@ final class GemmLowering {
         var cutsRows = n < WIDE * m;
         var side = cutsRows ? m : n;
         var units = Math.ceilDiv(side, UNIT);
-        int count = (int) Math.min(workers, units);
-        var parts = IntStream.range(0, count)
-                .mapToObj(i -> {
-                    var begin = Step.share(units, i, count) * UNIT;
-                    var size = Math.min(side, Step.share(units, i + 1, count) * UNIT) - begin;
-                    return new Step.Gemm.Part(
-                            Math.toIntExact(cutsRows ? size : m),
-                            Math.toIntExact(cutsRows ? n : size),
-                            Math.toIntExact(k),
-                            at(to.read(a), cutsRows ? transA ? begin : begin * a.stride() : 0),
-                            at(to.read(b), cutsRows ? 0 : transB ? begin * b.stride() : begin),
-                            at(to.write(c), cutsRows ? begin * c.stride() : begin));
-                })
-                .toArray(Step.Gemm.Part[]::new);
+        var parts = new Step.Gemm.Part[(int) Math.min(workers, units)];
+        for (int i = 0; i < parts.length; i++) {
+            var begin = Step.share(units, i, parts.length) * UNIT;
+            var size = Math.min(side, Step.share(units, i + 1, parts.length) * UNIT) - begin;
+            long row = cutsRows ? begin : 0;
+            long column = cutsRows ? 0 : begin;
+            parts[i] = new Step.Gemm.Part(
+                    Math.toIntExact(cutsRows ? size : m),
+                    Math.toIntExact(cutsRows ? n : size),
+                    Math.toIntExact(k),
+                    transA ? at(to.read(a), row) : at(to.read(a), row * a.stride()),
+                    transB ? at(to.read(b), column * b.stride()) : at(to.read(b), column),
+                    at(to.write(c), row * c.stride() + column));
+        }
         return List.of(new Step.Gemm(
                 f64,
                 transA,
                 transB,
                 Math.toIntExact(a.stride()),
                 Math.toIntExact(b.stride()),
+                accumulate ? 1 : 0,
                 Math.toIntExact(c.stride()),
-                accumulate,
                 parts));
     }
 
     /** The address of an element. */
-    private MemorySegment at(MemorySegment matrix, long element) {
-        return MemorySegment.ofAddress(matrix.address() + element * (f64 ? Double.BYTES : Float.BYTES));
+    private MemorySegment at(MemorySegment start, long element) {
+        return MemorySegment.ofAddress(start.address() + element * (f64 ? Double.BYTES : Float.BYTES));
     }
 
     private List<Step> own(

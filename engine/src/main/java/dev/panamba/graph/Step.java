@@ -41,10 +41,12 @@ sealed interface Step {
     }
 
     /**
-     * A dense product c = op(a) op(b), or c += op(a) op(b), by OpenBLAS, one part of c for each worker. Addresses and sizes are those of when
-     * it was bound; strides are elements from row to row.
+     * A dense product c = op(a) op(b), or c += op(a) op(b), by OpenBLAS, one part of c for each worker. Addresses and sizes are those of
+     * when it was bound.
      *
      * @param f64 whether in double precision
+     * @param aStride elements from row to row, as of b and c
+     * @param beta 0 or 1: what c holds is overwritten or added to
      * @param parts at most one for each worker of the team
      */
     record Gemm(
@@ -53,8 +55,8 @@ sealed interface Step {
             boolean transB,
             int aStride,
             int bStride,
+            double beta,
             int cStride,
-            boolean accumulate,
             Part[] parts)
             implements Step {
         /** A product c [m, n] of its own. */
@@ -66,11 +68,10 @@ sealed interface Step {
             for (int i = worker; i < parts.length; i += workers) {
                 var p = parts[i];
                 if (f64) {
-                    var beta = accumulate ? 1.0 : 0.0;
                     OpenBlas.dgemm(transA, transB, p.m, p.n, p.k, 1, p.a, aStride, p.b, bStride, beta, p.c, cStride);
                 } else {
-                    var beta = accumulate ? 1f : 0f;
-                    OpenBlas.sgemm(transA, transB, p.m, p.n, p.k, 1, p.a, aStride, p.b, bStride, beta, p.c, cStride);
+                    var real = (float) beta;
+                    OpenBlas.sgemm(transA, transB, p.m, p.n, p.k, 1, p.a, aStride, p.b, bStride, real, p.c, cStride);
                 }
             }
         }

@@ -36,21 +36,38 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 /** Which products are OpenBLAS's, who may call it, and what becomes of a program without it. */
 class GemmTest {
+    private static final int LARGE = Math.toIntExact(GemmLowering.LARGE_WEIGHT);
     private static final int SIDE = Math.toIntExact(GemmLowering.SMALLEST_SIDE);
 
     @ParameterizedTest
     @EnumSource(Gemm.class)
     void largeDenseProductsOfRealNumbersAreOpenBlas(Gemm gemm) {
-        assertEquals(gemm != Gemm.PANAMBA, isOpenBlas(gemm, DType.F32, DType.F32, SIDE, SIDE, SIDE));
-        for (var sizes : new int[][] {{SIDE - 1, SIDE, SIDE}, {SIDE, SIDE - 1, SIDE}, {SIDE, SIDE, SIDE - 1}}) {
+        assertEquals(gemm != Gemm.PANAMBA, isOpenBlas(gemm, DType.F32, DType.F32, SIDE, LARGE, SIDE));
+        assertEquals(gemm != Gemm.PANAMBA, isOpenBlas(gemm, DType.F32, DType.F32, SIDE, SIDE, LARGE));
+        for (var sizes : new int[][] {{SIDE - 1, LARGE, SIDE}, {SIDE, SIDE - 1, LARGE}, {SIDE, LARGE, SIDE - 1}}) {
             assertEquals(
                     gemm == Gemm.OPENBLAS,
                     isOpenBlas(gemm, DType.F32, DType.F32, sizes[0], sizes[1], sizes[2]),
                     Arrays.toString(sizes));
         }
         assertEquals(gemm != Gemm.PANAMBA, isOpenBlas(gemm, DType.F64, DType.F64, 17, 5, 3));
-        assertEquals(false, isOpenBlas(gemm, DType.F32, DType.BF16, SIDE, SIDE, SIDE));
-        assertEquals(false, isOpenBlas(gemm, DType.F32, DType.F32, 16, SIDE, SIDE), "few tokens");
+        assertEquals(false, isOpenBlas(gemm, DType.F32, DType.BF16, SIDE, LARGE, SIDE));
+        assertEquals(false, isOpenBlas(gemm, DType.F32, DType.F32, 16, LARGE, SIDE), "few tokens");
+    }
+
+    @Test
+    void gradientsOfSmallerWeightsAreOurs() {
+        var bench = new Bench(DType.F32, 1);
+        var weight = bench.parameter("weight", LARGE - 1, SIDE);
+        bench.graph()
+                .add(new LinearWeightGrad(
+                        bench.graph().gradient(weight),
+                        bench.input("dy", SIDE, LARGE - 1),
+                        bench.input("x", SIDE, SIDE),
+                        DType.F32,
+                        false));
+        assertEquals(List.of(false), by(bench, Gemm.FASTEST));
+        assertEquals(List.of(true), by(bench, Gemm.OPENBLAS));
     }
 
     /** Whether a product and both its derivatives go there; all three or none. */
