@@ -12,9 +12,16 @@ public final class Team implements AutoCloseable {
     /** Some tens of microseconds of waiting, above the gap between two steps of uneven shares. */
     private static final int SPINS = 2_000;
 
+    /** The same where the cores are fewer than the workers: who waits makes room for one that works. */
+    private static final int YIELDS = 100;
+
+    /** Workers, at most. */
+    public static final int MOST = 1024;
+
     private static final long STACK_BYTES = 4L << 20;
 
     private final int size;
+    private final boolean isCrowded;
     private final Thread[] threads;
     private final boolean[] parked;
     private final AtomicInteger arrived = new AtomicInteger();
@@ -38,13 +45,15 @@ public final class Team implements AutoCloseable {
     /**
      * Starts a team.
      *
-     * @param size workers, the caller included
+     * @param size workers, the caller included, 1 to {@link #MOST}. More than there are cores make every step slower
+     * @throws IllegalArgumentException if there are fewer or more
      */
     public Team(int size) {
-        if (size < 1 || size > 1024) {
-            throw new IllegalArgumentException("A team has 1 to 1024 threads, not " + size + ".");
+        if (size < 1 || size > MOST) {
+            throw new IllegalArgumentException("A team has 1 to " + MOST + " threads, not " + size + ".");
         }
         this.size = size;
+        this.isCrowded = size > Runtime.getRuntime().availableProcessors();
         this.threads = new Thread[size];
         this.parked = new boolean[size];
         for (int i = 1; i < size; i++) {
@@ -146,13 +155,29 @@ public final class Team implements AutoCloseable {
             }
             return;
         }
+        if (isCrowded ? !yielded(now) : !spun(now)) {
+            park(worker, now);
+        }
+    }
+
+    private boolean spun(int now) {
         for (int i = 0; i < SPINS; i++) {
             if (phase != now) {
-                return;
+                return true;
             }
             Thread.onSpinWait();
         }
-        park(worker, now);
+        return false;
+    }
+
+    private boolean yielded(int now) {
+        for (int i = 0; i < YIELDS; i++) {
+            if (phase != now) {
+                return true;
+            }
+            Thread.yield();
+        }
+        return false;
     }
 
     private void park(int worker, int now) {
