@@ -12,16 +12,13 @@ public final class Team implements AutoCloseable {
     /** Some tens of microseconds of waiting, above the gap between two steps of uneven shares. */
     private static final int SPINS = 2_000;
 
-    /** The same where the cores are fewer than the workers: who waits makes room for one that works. */
-    private static final int YIELDS = 100;
-
     /** Workers, at most. */
     public static final int MOST = 1024;
 
     private static final long STACK_BYTES = 4L << 20;
 
     private final int size;
-    private final boolean isCrowded;
+    private final int spins;
     private final Thread[] threads;
     private final boolean[] parked;
     private final AtomicInteger arrived = new AtomicInteger();
@@ -53,7 +50,10 @@ public final class Team implements AutoCloseable {
             throw new IllegalArgumentException("A team has 1 to " + MOST + " threads, not " + size + ".");
         }
         this.size = size;
-        this.isCrowded = size > Runtime.getRuntime().availableProcessors();
+        // Where the cores are fewer than the workers, one who spins holds a core that another is waiting for.
+        // Thread.yield is no
+        // help: beside other busy processes it gives away a whole turn.
+        this.spins = size > Runtime.getRuntime().availableProcessors() ? 0 : SPINS;
         this.threads = new Thread[size];
         this.parked = new boolean[size];
         for (int i = 1; i < size; i++) {
@@ -155,29 +155,13 @@ public final class Team implements AutoCloseable {
             }
             return;
         }
-        if (isCrowded ? !yielded(now) : !spun(now)) {
-            park(worker, now);
-        }
-    }
-
-    private boolean spun(int now) {
-        for (int i = 0; i < SPINS; i++) {
+        for (int i = 0; i < spins; i++) {
             if (phase != now) {
-                return true;
+                return;
             }
             Thread.onSpinWait();
         }
-        return false;
-    }
-
-    private boolean yielded(int now) {
-        for (int i = 0; i < YIELDS; i++) {
-            if (phase != now) {
-                return true;
-            }
-            Thread.yield();
-        }
-        return false;
+        park(worker, now);
     }
 
     private void park(int worker, int now) {

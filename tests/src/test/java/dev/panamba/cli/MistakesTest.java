@@ -2,6 +2,7 @@ package dev.panamba.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
@@ -475,6 +476,37 @@ class MistakesTest {
                     check(line, 1, "");
                 }
             }
+            Files.writeString(file, right);
+        }
+    }
+
+    /** What a checkpoint remembers is checked as what is given, by the same options. */
+    @Test
+    void settingsThatWereKeptAreCheckedLikeOptions() throws IOException {
+        var file = model.resolve("step-1/trainer.json");
+        var right = Files.readString(file);
+        try {
+            var damages = Map.of(
+                    "schedule", "\"x\"",
+                    "decay", "[]",
+                    "order", "\"\"",
+                    "compute", "\"int8\"",
+                    "batch", "0",
+                    "lr", "\"NaN\"",
+                    "beta1", "1",
+                    "lazy_experts", "\"perhaps\"",
+                    "micro_batch", "1e300",
+                    "data", "\"\"");
+            for (var damage : damages.entrySet()) {
+                var wrong = right.replaceFirst(
+                        "(\"" + damage.getKey() + "\" : )[^,\n]+",
+                        "$1" + damage.getValue().replace("\\", "\\\\"));
+                assertNotEquals(right, wrong, damage.getKey());
+                Files.writeString(file, wrong);
+                var line = Line.run("train", "--out", model, "--resume", "--steps", 1);
+                check(line, 1, "--" + damage.getKey().replace('_', '-'));
+            }
+        } finally {
             Files.writeString(file, right);
         }
     }

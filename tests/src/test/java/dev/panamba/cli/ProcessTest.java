@@ -6,9 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.panamba.train.Checkpoint;
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -333,6 +335,20 @@ class ProcessTest {
         var small = start("export JAVA_TOOL_OPTIONS=-Xmx12m", "inspect", deep());
         assertEquals(1, small.waitFor(), output());
         assertOneSentence("not enough memory");
+    }
+
+    /** A mapped file that loses its end is a fault of the memory, which the JVM makes an error of. */
+    @Test
+    void aFileThatIsCutWhileItIsUsedIsSaid() throws Exception {
+        var out = folder.resolve("run");
+        var process = start(":", train(out, "--steps", 1_000_000, "--save-every", 20));
+        awaitStep(process, out);
+        try (var file = FileChannel.open(out.resolve("train.tokens"), StandardOpenOption.WRITE)) {
+            file.truncate(0);
+        }
+        assertTrue(process.waitFor(60, TimeUnit.SECONDS), "it goes on with nothing");
+        assertEquals(1, process.exitValue(), output());
+        assertOneSentence("became shorter");
     }
 
     private Path deep() throws IOException {

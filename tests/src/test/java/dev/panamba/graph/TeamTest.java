@@ -133,7 +133,7 @@ class TeamTest {
                         .getMessage());
     }
 
-    /** Who waits yields: in a team that is larger than the cores no worker waits for one that does not run. */
+    /** Who waits gives up the core: in a team that is larger than the cores no worker waits for one that does not run. */
     @Test
     void aTeamLargerThanTheCoresComesToItsEnd() {
         int size = 4 * Runtime.getRuntime().availableProcessors() + 1;
