@@ -21,12 +21,6 @@ final class Opt<T> {
         T read(String word) throws ParseException;
     }
 
-    private static final class OutOfRangeException extends IllegalArgumentException {
-        OutOfRangeException(String sentence) {
-            super(sentence);
-        }
-    }
-
     private final String name;
     private final String label;
     private final String description;
@@ -163,14 +157,15 @@ final class Opt<T> {
         T value;
         try {
             value = reader.read(word);
-        } catch (OutOfRangeException e) {
-            // One of several.
-            throw e;
         } catch (IllegalArgumentException e) {
+            if (several) {
+                // Each was read by itself, and one is out of its range.
+                throw e;
+            }
             throw new ParseException("Invalid value for option '--" + name + "': '" + word + "' is not " + kind);
         }
         if (value instanceof Number number && !(number.doubleValue() >= least && number.doubleValue() <= most)) {
-            throw new OutOfRangeException("--" + name + " is " + word + " and must be " + range() + ".");
+            throw new IllegalArgumentException("--" + name + " is " + word + " and must be " + range() + ".");
         }
         return value;
     }
