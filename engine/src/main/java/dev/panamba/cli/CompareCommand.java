@@ -38,7 +38,7 @@ final class CompareCommand implements Command {
                     "out", "DIR", "Where trainings and report go; what it has of them already is gone on with.")
             .required();
     private static final Opt<String> TOKENIZER =
-            Opt.text("tokenizer", "bytes|FILE", "How text becomes tokens: bytes, or a tokenizer.json; default: bytes.");
+            Opt.word("tokenizer", "bytes|FILE", "How text becomes tokens: bytes, or a tokenizer.json; default: bytes.");
     private static final Opt<List<Long>> SEEDS = Opt.seed(
                     "seeds", "Of weights and order; each preset is trained once with each; default: 1.", null)
             .several(List.of());

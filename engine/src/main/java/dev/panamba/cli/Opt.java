@@ -60,6 +60,16 @@ final class Opt<T> {
         return new Opt<>(name, label, description, otherwise, "a text", word -> word);
     }
 
+    /** A text that is not empty. */
+    static Opt<String> word(String name, String label, String description) {
+        return new Opt<>(name, label, description, null, "a name", word -> {
+            if (word.isEmpty()) {
+                throw new IllegalArgumentException(word);
+            }
+            return word;
+        });
+    }
+
     static Opt<Path> path(String name, String label, String description) {
         return new Opt<>(name, label, description, null, "a path", word -> {
             // To Java the empty path is the folder that the process is in.
@@ -184,7 +194,7 @@ final class Opt<T> {
     }
 
     private String range() {
-        var from = least == Double.MIN_VALUE ? "above 0" : "at least " + plain(least);
+        var from = least == Double.MIN_VALUE ? "above 0" : "of at least " + plain(least);
         var unbounded = most == Double.MAX_VALUE || most == Integer.MAX_VALUE;
         return unbounded ? "a number " + from : "a number " + from + " and at most " + plain(most);
     }

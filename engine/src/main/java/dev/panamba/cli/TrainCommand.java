@@ -47,7 +47,7 @@ final class TrainCommand implements Command {
             .required();
     private static final Opt<Boolean> RESUME =
             Opt.flag("resume", "Go on from the newest checkpoint of --out, with its settings where none are given.");
-    private static final Opt<String> TOKENIZER = Opt.text(
+    private static final Opt<String> TOKENIZER = Opt.word(
             "tokenizer",
             "bytes|FILE",
             "How text becomes tokens: bytes, or a tokenizer.json; default: the model's, or bytes.");

@@ -196,6 +196,8 @@ class MistakesTest {
         // The empty path would be the folder that the process is in.
         all.add(mistake(2, "'--data': '' is not a path", train("--data=")));
         all.add(mistake(2, "'--out': '' is not a path", compare("--out=")));
+        all.add(mistake(2, "'--tokenizer': '' is not a name", train("--tokenizer=")));
+        all.add(mistake(2, "'--tokenizer': '' is not a name", compare("--tokenizer=")));
         all.add(mistake(2, "'--model': '' is not a path", "generate --model= --prompt a"));
         return all;
     }
