@@ -1,8 +1,10 @@
 package dev.panamba.cli;
 
+import dev.panamba.io.AtomicFiles;
 import dev.panamba.train.TrainingRun;
 import java.awt.Color;
 import java.awt.image.BufferedImage;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -21,6 +23,9 @@ import tools.jackson.databind.json.JsonMapper;
 final class Charts {
     /** Points of a curve; longer trainings are averaged down. */
     private static final int POINTS = 300;
+
+    /** Layers in one picture. */
+    private static final int LAYERS = 100;
 
     private final Path directory;
     private final List<JsonNode> lines = new ArrayList<>();
@@ -98,12 +103,17 @@ final class Charts {
         return save(chart, "loss.png");
     }
 
-    /** Of each layer, the busiest and the idlest expert's share of the tokens, in multiples of an even share. */
+    /**
+     * Of each layer, the busiest and the idlest expert's share of the tokens, in multiples of an even share; of a very deep model
+     * only layers at even distances.
+     */
     private Path experts() throws IOException {
         var chart = chart("Load of the busiest and the idlest expert", "step", "share of tokens, 1 = even");
         int layers = lines.getFirst().path("layers").size();
         int width = Math.max(1, lines.size() / POINTS);
-        for (int layer = 0; layer < layers; layer++) {
+        int shown = Math.min(layers, LAYERS);
+        for (int one = 0; one < shown; one++) {
+            int layer = (int) ((long) one * layers / shown);
             var steps = new ArrayList<Double>();
             var busiest = new ArrayList<Double>();
             var idlest = new ArrayList<Double>();
@@ -166,7 +176,10 @@ final class Charts {
             chart.paint(graphics, chart.getWidth(), chart.getHeight());
             graphics.translate(0, chart.getHeight());
         }
-        ImageIO.write(image, "png", file.toFile());
+        // Into a file it would write in place, whatever is there, and be silent where the disk is full.
+        var bytes = new ByteArrayOutputStream();
+        ImageIO.write(image, "png", bytes);
+        AtomicFiles.file(file, AtomicFiles.Content.of(bytes.toByteArray()));
         return file;
     }
 }

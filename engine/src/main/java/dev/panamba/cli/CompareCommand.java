@@ -39,7 +39,7 @@ final class CompareCommand implements Command {
                     "out", "DIR", "Where trainings and report go; what it has of them already is gone on with.")
             .required();
     private static final Opt<String> TOKENIZER =
-            Opt.text("tokenizer", "bytes|FILE", "How text becomes tokens: bytes, or a tokenizer.json; default: bytes.");
+            Opt.word("tokenizer", "bytes|FILE", "How text becomes tokens: bytes, or a tokenizer.json; default: bytes.");
     private static final Opt<List<Long>> SEEDS = Opt.seed(
                     "seeds", "Of weights and order; each preset is trained once with each; default: 1.", null)
             .several(List.of());
@@ -49,15 +49,17 @@ final class CompareCommand implements Command {
             "Train with a third of the steps at each of these learning rates instead, and remember the best of each preset for"
                     + " the comparison in the same --out.");
     private static final Opt<Double> SMOOTHING = Opt.number(
-            "smoothing",
-            "Share of the newest step in the moving average of the loss; default: 100 / steps, which is the paper's 0.001 for its"
-                    + " 100,000.");
+                    "smoothing",
+                    "Share of the newest step in the moving average of the loss; default: 100 / steps, which is the paper's 0.001 for its"
+                            + " 100,000.")
+            .within(Double.MIN_VALUE, 1);
     private static final Opt<Boolean> QUICK = Opt.flag(
             "quick",
             "A few minutes' training that shows which way it goes, of claim-mamba and claim-moe-mamba where no --presets are"
                     + " given, on the JDK's sources where no --data is.");
-    private static final Opt<Integer> SAVE_EVERY =
-            Opt.integer("save-every", "STEPS", "Steps between checkpoints; default: about a minute.", 0);
+    private static final Opt<Integer> SAVE_EVERY = Opt.integer(
+                    "save-every", "STEPS", "Steps between checkpoints; 0 for about a minute, the default.", 0)
+            .within(0, Integer.MAX_VALUE);
     private static final Opt<Boolean> JSON = Opt.flag("json", "Print the report as one JSON object.");
 
     private Arguments given;
@@ -83,7 +85,7 @@ final class CompareCommand implements Command {
     public int run(Arguments given) throws IOException {
         this.given = given;
         out = given.get(OUT);
-        int threads = Shared.threads(given);
+        int threads = given.get(Shared.THREADS);
         before = ComparePlan.of(out).orElse(null);
         var rates = given.has(SWEEP) ? Sweep.rates(given.get(SWEEP)) : List.<Double>of();
         if (given.has(SWEEP) && given.has(TrainingOptions.LR)) {
@@ -240,10 +242,6 @@ final class CompareCommand implements Command {
                 : before != null
                         ? before.smoothing()
                         : Math.min(1, SMOOTHED / shared.path("steps").asInt());
-        if (!(smoothing > 0 && smoothing <= 1)) {
-            throw new IllegalArgumentException(
-                    "--smoothing is " + smoothing + " and must be a number above 0 and at most 1.");
-        }
         return new ComparePlan(presets.stream().map(Preset::name).toList(), seeds, smoothing, shared);
     }
 

@@ -57,6 +57,11 @@ final class EvalCommand implements Command {
                     var evaluation = new Evaluation(
                             weights, given.get(Shared.COMPUTE), context, team, Shared.placement(given))) {
                 var result = evaluation.measure(tokens, Long.MAX_VALUE);
+                if (!Double.isFinite(result.nats())) {
+                    throw new ArithmeticException(
+                            "The loss is " + result.nats()
+                                    + ": the model's weights are damaged, or its training diverged. --check-finite names the place.");
+                }
                 report(result, (double) summary.bytes() / tokens.length(), given.get(Shared.JSON));
             }
         } finally {

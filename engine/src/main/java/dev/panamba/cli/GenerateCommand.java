@@ -4,6 +4,7 @@ import dev.panamba.graph.Gemm;
 import dev.panamba.infer.LanguageModel;
 import dev.panamba.infer.Sampler;
 import dev.panamba.infer.SessionFile;
+import dev.panamba.io.AtomicFiles;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -15,13 +16,16 @@ import java.util.List;
 /** {@code panamba generate}. */
 final class GenerateCommand implements Command {
     private static final Opt<String> PROMPT = Opt.text("prompt", "TEXT", "What the text begins with.", "");
-    private static final Opt<Integer> TOKENS = Opt.integer("tokens", "N", "Tokens to write at most", 200);
-    private static final Opt<Double> TEMPERATURE =
-            Opt.number("temperature", "0 for the likeliest token each time", 1.0);
-    private static final Opt<Integer> TOP_K =
-            Opt.integer("top-k", "N", "Draw among so many likeliest tokens; 0 for all, the default.", 0);
-    private static final Opt<Double> TOP_P =
-            Opt.number("top-p", "Draw among the likeliest that make up this share", 1.0);
+    private static final Opt<Integer> TOKENS =
+            Opt.integer("tokens", "N", "Tokens to write at most", 200).within(0, Integer.MAX_VALUE);
+    private static final Opt<Double> TEMPERATURE = Opt.number("temperature", "0 for the likeliest token each time", 1.0)
+            .within(0, Double.MAX_VALUE);
+    private static final Opt<Integer> TOP_K = Opt.integer(
+                    "top-k", "N", "Draw among so many likeliest tokens; 0 for all, the default.", 0)
+            .within(0, Integer.MAX_VALUE);
+    private static final Opt<Double> TOP_P = Opt.number(
+                    "top-p", "Draw among the likeliest that make up this share", 1.0)
+            .within(Double.MIN_VALUE, 1);
     private static final Opt<Long> SEED = Opt.seed("Of the draws");
     /** Of a token in most vocabularies; for bytes it is one. */
     private static final int CHARACTERS = 4;
@@ -66,12 +70,12 @@ final class GenerateCommand implements Command {
         var prompt = given.get(PROMPT);
         var loadState = given.get(LOAD_STATE);
         boolean json = given.get(JSON);
-        if (tokens < 0) {
-            throw new IllegalArgumentException("--tokens is " + tokens + " and must not be negative.");
-        }
         if (prompt.isEmpty() && loadState == null) {
             throw new IllegalArgumentException(
                     "The prompt is empty: give --prompt at least one character, or --load-state.");
+        }
+        if (given.has(SAVE_STATE)) {
+            AtomicFiles.checkFile(given.get(SAVE_STATE));
         }
         var sampler = Sampler.of(given.get(TEMPERATURE), given.get(TOP_K), given.get(TOP_P), given.get(SEED));
         Gemm.loadAhead(prompt.length() / CHARACTERS);

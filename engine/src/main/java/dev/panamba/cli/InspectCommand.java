@@ -81,11 +81,13 @@ final class InspectCommand implements Command {
             Json.print(System.out, fields);
             return;
         }
+        // Printed at once: of a deep model these are many lines.
+        var table = new StringBuilder();
         for (var p : parameters) {
-            System.out.printf(
-                    "%-52s %-18s %,15d%n", p.name(), p.shape(), p.shape().elements());
+            table.append(String.format(
+                    "%-52s %-18s %,15d%n", p.name(), p.shape(), p.shape().elements()));
         }
-        System.out.println();
+        System.out.println(table);
         System.out.printf("%s (%s)%n", name, config.family());
         System.out.printf("parameters     %,18d%n", size.parameters());
         System.out.printf("active         %,18d  read for one token (the embedding counted whole)%n", size.active());
@@ -105,6 +107,8 @@ final class InspectCommand implements Command {
             return Size.of(config, context);
         } catch (ArithmeticException e) {
             throw new IllegalArgumentException(name + " describes a model of more bytes than can be counted.", e);
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException(name + ": " + e.getMessage(), e);
         }
     }
 

@@ -12,8 +12,11 @@ import java.util.Map;
 
 /** {@code panamba logits}. */
 final class LogitsCommand implements Command {
-    private static final Opt<List<Integer>> TOKENS =
-            Opt.integer("tokens", "ID", "Token ids.").required().several(null);
+    private static final Opt<List<Integer>> TOKENS = Opt.integer("tokens", "ID", "Token ids.")
+            // The vocabulary is the model's to know.
+            .within(Integer.MIN_VALUE, Integer.MAX_VALUE)
+            .required()
+            .several(null);
     private static final Opt<Path> OUT =
             Opt.path("out", "FILE", "A safetensors file.").required();
 
@@ -30,6 +33,7 @@ final class LogitsCommand implements Command {
     @Override
     public int run(Arguments given) throws IOException {
         var out = given.get(OUT);
+        AtomicFiles.checkFile(out);
         var tokens = given.get(TOKENS).stream().mapToInt(token -> token).toArray();
         try (var weights = ModelFiles.weights(given.get(Shared.MODEL), false, given.get(Shared.WEIGHTS));
                 var team = new Team(given.get(Shared.THREADS));

@@ -1,8 +1,10 @@
 package dev.panamba.cli;
 
 import dev.panamba.bindings.NativeException;
+import java.io.FileDescriptor;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.channels.ClosedChannelException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
@@ -29,6 +31,9 @@ public final class Main {
             "doctor",
             "help");
 
+    private static final String LEVEL = "PANAMBA_CPU_LEVEL";
+    private static final List<String> LEVELS = List.of("v2", "v3", "v4", "vnni");
+
     private Main() {}
 
     /**
@@ -43,6 +48,12 @@ public final class Main {
         System.setProperty("java.awt.headless", "true");
         // Numbers are written the same way everywhere.
         Locale.setDefault(Locale.ROOT);
+        // Without a home the JVM says that it is a folder named "?", and the pictures' fonts would be remembered there.
+        if (System.getProperty("user.home").equals("?")) {
+            System.setProperty("user.home", "/dev/null");
+        }
+        System.setOut(StandardStream.of(FileDescriptor.out, System.out.charset()));
+        System.setErr(StandardStream.of(FileDescriptor.err, System.err.charset()));
         int code = run(args);
         // System.exit looks through every jar for somebody who wants to log it.
         if (code != 0) {
@@ -55,6 +66,7 @@ public final class Main {
         var name = words.length == 0 ? "" : words[0];
         var help = "panamba help";
         try {
+            checkEnvironment();
             if (name.equals("-h") || name.equals("--help")) {
                 System.out.print(HelpCommand.ofAll());
                 return 0;
@@ -68,18 +80,44 @@ public final class Main {
                 System.out.print(HelpCommand.of(name, command));
                 return 0;
             }
+            warnOfThreads(given.get(Shared.THREADS));
             return command.run(given);
         } catch (ParseException e) {
-            System.err.println("panamba: " + line(e.getMessage()) + " Try: " + help);
-            return 2;
-        } catch (Exception e) {
+            return tell(2, line(e.getMessage()) + " Try: " + help);
+        } catch (Throwable e) {
             var sentence = sentence(e);
             if (sentence == null) {
                 e.printStackTrace();
-            } else {
-                System.err.println("panamba: " + line(sentence));
+                return 1;
             }
-            return 1;
+            return tell(1, line(sentence));
+        }
+    }
+
+    private static void warnOfThreads(int threads) {
+        int cores = Runtime.getRuntime().availableProcessors();
+        if (threads > cores) {
+            System.err.printf(
+                    "--threads %d is more than the %d cores of this process: they wait for each other, and all is slower%n",
+                    threads, cores);
+        }
+    }
+
+    private static int tell(int code, String sentence) {
+        try {
+            System.err.println("panamba: " + sentence);
+        } catch (UncheckedIOException e) {
+            // Nobody hears it.
+        }
+        return code;
+    }
+
+    /** The kernels' library reads this before anybody could refuse it, and takes a name that it does not know for none. */
+    private static void checkEnvironment() {
+        var level = System.getenv(LEVEL);
+        if (level != null && !level.isEmpty() && !LEVELS.contains(level)) {
+            throw new IllegalArgumentException(
+                    LEVEL + " is '" + level + "' and must be one of " + String.join(", ", LEVELS) + ", or not set.");
         }
     }
 
@@ -114,7 +152,7 @@ public final class Main {
     }
 
     /** What to tell the user, or null. */
-    private static String sentence(Exception e) {
+    private static String sentence(Throwable e) {
         return switch (e) {
             case NoSuchFileException f -> f.getFile() + " does not exist.";
             case AccessDeniedException f -> f.getFile() + " may not be read or written by this user.";
@@ -122,13 +160,33 @@ public final class Main {
             case FileSystemException f -> f.getMessage();
             case UncheckedIOException u -> sentence(u.getCause());
             case JacksonException j -> "A JSON text is not as it should be: " + j.getOriginalMessage();
+            case ArithmeticException a
+            when String.valueOf(a.getMessage()).endsWith(" overflow") ->
+                "A size is beyond what can be counted: choose a smaller model, batch or context.";
             case IOException _,
                     IllegalArgumentException _,
                     ArithmeticException _,
                     NativeException _,
                     IllegalStateException _
             when e.getMessage() != null -> e.getMessage();
+            case ClosedChannelException _ -> "A file was closed while it was read or written.";
+            case IOException _ -> "A file cannot be read or written, and the system gives no reason.";
+            case Error error -> sentence(error);
             // What nobody foresaw is a defect of ours, and its trace is what a report needs.
+            default -> null;
+        };
+    }
+
+    private static String sentence(Error e) {
+        return switch (e) {
+            case OutOfMemoryError _ ->
+                "There is not enough memory (" + e.getMessage()
+                        + "): choose a smaller model, batch or context, or raise the heap with JAVA_TOOL_OPTIONS=-Xmx8g.";
+            case StackOverflowError _ -> "Something is nested too deeply to be read.";
+            case InternalError _ ->
+                "A file became shorter while it was in use, or its disk failed (" + e.getMessage() + ").";
+            case LinkageError _ when e.getCause() != null -> sentence(e.getCause());
+            case LinkageError _ -> "The program is not whole (" + e.getMessage() + "): build or install it again.";
             default -> null;
         };
     }

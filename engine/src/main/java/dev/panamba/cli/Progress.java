@@ -54,6 +54,8 @@ final class Progress implements TrainingRun.Listener, AutoCloseable {
         var now = System.nanoTime();
         int done = metrics.step() + 1;
         if (bar != null) {
+            // The bar writes on a thread of its own, where nobody hears that it cannot.
+            System.err.flush();
             bar.stepTo(done);
             // What matters most first, since the terminal cuts the rest; the bar itself says how long it takes.
             bar.setExtraMessage(" " + losses() + "  " + speed(now));

@@ -1,5 +1,6 @@
 package dev.panamba.cli;
 
+import dev.panamba.graph.Team;
 import dev.panamba.memory.Placement;
 import dev.panamba.tensor.DType;
 import java.nio.file.Path;
@@ -23,7 +24,8 @@ final class Shared {
             DType.F32,
             DType.BF16);
     static final Opt<Integer> THREADS = Opt.integer(
-            "threads", "N", "Default: all cores.", Runtime.getRuntime().availableProcessors());
+                    "threads", "N", "Default: all cores.", Runtime.getRuntime().availableProcessors())
+            .within(1, Team.MOST);
     static final Opt<Boolean> CHECK_FINITE = Opt.flag(
             "check-finite",
             "Search the results of every op, slowly, and name the first that holds a NaN or an infinity.");
@@ -34,14 +36,5 @@ final class Shared {
     /** How programs are bound. */
     static Placement placement(Arguments given) {
         return given.get(CHECK_FINITE) ? Placement.CHECKED : Placement.PACKED;
-    }
-
-    /** How many threads a training is to have, checked. */
-    static int threads(Arguments given) {
-        int threads = given.get(THREADS);
-        if (threads < 1 || threads > 1024) {
-            throw new IllegalArgumentException("--threads is " + threads + " and must be 1 to 1024.");
-        }
-        return threads;
     }
 }

@@ -48,12 +48,13 @@ final class TrainCommand implements Command {
             .required();
     private static final Opt<Boolean> RESUME =
             Opt.flag("resume", "Go on from the newest checkpoint of --out, with its settings where none are given.");
-    private static final Opt<String> TOKENIZER = Opt.text(
+    private static final Opt<String> TOKENIZER = Opt.word(
             "tokenizer",
             "bytes|FILE",
             "How text becomes tokens: bytes, or a tokenizer.json; default: the model's, or bytes.");
-    private static final Opt<Integer> SAVE_EVERY =
-            Opt.integer("save-every", "STEPS", "Steps between checkpoints; default: about a minute.", 0);
+    private static final Opt<Integer> SAVE_EVERY = Opt.integer(
+                    "save-every", "STEPS", "Steps between checkpoints; 0 for about a minute, the default.", 0)
+            .within(0, Integer.MAX_VALUE);
     private static final Opt<Boolean> JSON = Opt.flag("json", "Print the metrics of each step as a line on stdout.");
 
     private Arguments given;
@@ -80,7 +81,7 @@ final class TrainCommand implements Command {
         this.given = given;
         out = given.get(OUT);
         resume = given.get(RESUME);
-        int threads = Shared.threads(given);
+        int threads = given.get(Shared.THREADS);
         var placement = Shared.placement(given);
         var checkpoint = Checkpoint.latest(out);
         if (checkpoint.isPresent() && !resume) {
@@ -245,8 +246,6 @@ final class TrainCommand implements Command {
     }
 
     private Path path(Opt<Path> option, JsonNode before) {
-        return given.has(option) || before == null || !before.has(option.name())
-                ? given.get(option)
-                : Path.of(before.path(option.name()).asString());
+        return given.has(option) ? given.get(option) : option.recall(before, null);
     }
 }

@@ -1,13 +1,10 @@
 package dev.panamba.cli;
 
 import dev.panamba.model.Presets.Preset;
-import dev.panamba.tensor.DType;
 import dev.panamba.train.Options;
 import dev.panamba.train.Schedule;
 import dev.panamba.train.Windows;
 import java.util.List;
-import java.util.Locale;
-import java.util.function.Function;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -24,20 +21,27 @@ final class TrainingOptions {
             "Sequences that go through the network at once; default: all. The gradient is the batch's mean all the same, but"
                     + " what an expert may take, and the balance loss, count within one micro-batch.");
     private static final Opt<Long> SEED = Opt.seed("Of weights and order");
-    static final Opt<Double> LR = Opt.number("lr", "Highest learning rate; default: the preset's.");
-    private static final Opt<Integer> WARMUP =
-            Opt.integer("warmup-steps", "N", "Steps until it is reached; default: 1 % of the steps.");
+    static final Opt<Double> LR =
+            Opt.number("lr", "Highest learning rate; default: the preset's.").within(Double.MIN_VALUE, 1000);
+    private static final Opt<Integer> WARMUP = Opt.integer(
+                    "warmup-steps", "N", "Steps until it is reached; default: 1 % of the steps.")
+            .within(0, Integer.MAX_VALUE);
     private static final Opt<Schedule.Shape> SCHEDULE =
             Opt.oneOf("schedule", "What follows the warm-up; default: the preset's.", null, Schedule.Shape.values());
-    private static final Opt<Double> MIN_RATIO =
-            Opt.number("min-lr-ratio", "Where the cosine ends, as a share of --lr", 0.1);
-    private static final Opt<Double> WEIGHT_DECAY = Opt.number("weight-decay", "Decoupled weight decay", 0.1);
+    private static final Opt<Double> MIN_RATIO = Opt.number(
+                    "min-lr-ratio", "Where the cosine ends, as a share of --lr", 0.1)
+            .within(0, 1);
+    private static final Opt<Double> WEIGHT_DECAY =
+            Opt.number("weight-decay", "Decoupled weight decay", 0.1).within(0, 1000);
     private static final Opt<Options.Decay> DECAY =
             Opt.oneOf("decay", "What decays", Options.Decay.ALL, Options.Decay.values());
     private static final Opt<Double> CLIP = Opt.number("clip", "Highest norm of all gradients together", 0.5);
-    private static final Opt<Double> BETA1 = Opt.number("beta1", "Of the first moment", 0.9);
-    private static final Opt<Double> BETA2 = Opt.number("beta2", "Of the second moment", 0.999);
-    private static final Opt<Double> EPS = Opt.number("eps", "Beside the root of the second moment", 1e-8);
+    private static final Opt<Double> BETA1 =
+            Opt.number("beta1", "Of the first moment", 0.9).within(0, Math.nextDown(1.0));
+    private static final Opt<Double> BETA2 =
+            Opt.number("beta2", "Of the second moment", 0.999).within(0, Math.nextDown(1.0));
+    private static final Opt<Double> EPS =
+            Opt.number("eps", "Beside the root of the second moment", 1e-8).within(1e-20, 1);
     private static final Opt<Windows.Order> ORDER =
             Opt.oneOf("order", "Of the text's windows", Windows.Order.SHUFFLED, Windows.Order.values());
     private static final Opt<Boolean> LAZY_EXPERTS = Opt.flag(
@@ -85,38 +89,35 @@ final class TrainingOptions {
 
     /** All options for a preset, checked. */
     Options resolve(Preset preset) {
-        return resolve(preset, or(SEED, JsonNode::asLong));
+        return resolve(preset, or(SEED));
     }
 
     /** The same with a seed that is no option. */
     Options resolve(Preset preset, long seed) {
-        int steps = or(STEPS, JsonNode::asInt, preset.steps());
-        int batch = or(BATCH, JsonNode::asInt, preset.batch());
+        int steps = or(STEPS, preset.steps());
+        int batch = or(BATCH, preset.batch());
         var schedule = new Schedule(
-                or(LR, JsonNode::asDouble, preset.lr()),
-                or(WARMUP, JsonNode::asInt, Math.max(1, steps / 100)),
+                or(LR, preset.lr()),
+                or(WARMUP, Math.max(1, steps / 100)),
                 steps,
-                or(
-                        SCHEDULE,
-                        n -> of(Schedule.Shape.class, n),
-                        preset.decays() ? Schedule.Shape.COSINE : Schedule.Shape.CONSTANT),
-                or(MIN_RATIO, JsonNode::asDouble));
+                or(SCHEDULE, preset.decays() ? Schedule.Shape.COSINE : Schedule.Shape.CONSTANT),
+                or(MIN_RATIO));
         return new Options(
                 steps,
                 batch,
-                or(CONTEXT, JsonNode::asInt, preset.context()),
-                or(MICRO_BATCH, JsonNode::asInt, batch),
+                or(CONTEXT, preset.context()),
+                or(MICRO_BATCH, batch),
                 seed,
                 schedule,
-                or(WEIGHT_DECAY, JsonNode::asDouble),
-                or(DECAY, n -> of(Options.Decay.class, n)),
-                or(CLIP, JsonNode::asDouble),
-                or(BETA1, JsonNode::asDouble),
-                or(BETA2, JsonNode::asDouble),
-                or(EPS, JsonNode::asDouble),
-                or(ORDER, n -> of(Windows.Order.class, n)),
-                or(LAZY_EXPERTS, JsonNode::asBoolean),
-                or(Shared.COMPUTE, n -> of(DType.class, n)));
+                or(WEIGHT_DECAY),
+                or(DECAY),
+                or(CLIP),
+                or(BETA1),
+                or(BETA2),
+                or(EPS),
+                or(ORDER),
+                or(LAZY_EXPERTS),
+                or(Shared.COMPUTE));
     }
 
     /** Writes what {@link #resolve} reads. */
@@ -141,19 +142,11 @@ final class TrainingOptions {
         settings.put("compute", Words.lower(options.compute()));
     }
 
-    private <T> T or(Opt<T> option, Function<JsonNode, T> read) {
-        return or(option, read, option.otherwise());
+    private <T> T or(Opt<T> option) {
+        return or(option, option.otherwise());
     }
 
-    private <T> T or(Opt<T> option, Function<JsonNode, T> read, T otherwise) {
-        if (given.has(option)) {
-            return given.get(option);
-        }
-        var name = option.name().replace('-', '_');
-        return before != null && before.has(name) ? read.apply(before.path(name)) : otherwise;
-    }
-
-    private static <E extends Enum<E>> E of(Class<E> type, JsonNode name) {
-        return Enum.valueOf(type, name.asString().toUpperCase(Locale.ROOT));
+    private <T> T or(Opt<T> option, T otherwise) {
+        return given.has(option) ? given.get(option) : option.recall(before, otherwise);
     }
 }

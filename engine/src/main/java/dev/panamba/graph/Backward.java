@@ -3,12 +3,15 @@ package dev.panamba.graph;
 import dev.panamba.graph.ForwardOp.*;
 import dev.panamba.graph.GradientOp.*;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableSet;
 import java.util.Set;
+import java.util.TreeSet;
 
 /**
  * Reverse-mode differentiation of a program into the same program: a walk over the forward ops from the last to the first,
@@ -20,6 +23,9 @@ public final class Backward {
     private final Graph graph;
     private final List<Op> forward;
     private final Map<Value, Value> gradients = new HashMap<>();
+    /** Of whom a value is the gradient, those that the program makes first at the front. */
+    private final Map<Value, NavigableSet<Value>> sharers = new HashMap<>();
+
     private final Map<Value, Double> weights = new HashMap<>();
     private final Map<Value, Integer> producers = new HashMap<>();
     private final Set<List<Object>> written = new HashSet<>();
@@ -73,7 +79,7 @@ public final class Backward {
      * @return this
      */
     public Backward seed(Value output, Value gradient) {
-        gradients.put(output, gradient);
+        share(output, gradient);
         markWritten(output);
         return this;
     }
@@ -273,7 +279,7 @@ public final class Backward {
             var sum = added(operand);
             graph.add(new Add(sum, sum, dy));
         } else if (dy.role() == Role.ACTIVATION && operand.owner() == null) {
-            gradients.put(operand, dy);
+            share(operand, dy);
             markWritten(operand);
         } else {
             graph.add(new Copy(assigned(operand), dy));
@@ -287,16 +293,33 @@ public final class Backward {
     private Value added(Value value) {
         var root = value.root();
         var shared = gradients.get(root);
-        var unread = gradients.entrySet().stream()
-                .anyMatch(e -> e.getValue().equals(shared)
-                        && !e.getKey().equals(root)
-                        && producers.getOrDefault(e.getKey(), -1) <= current);
+        // One of the first two is another than the root, and nobody is made before it.
+        var unread = sharers.get(shared).stream()
+                .limit(2)
+                .anyMatch(other -> !other.equals(root) && producer(other) <= current);
         if (unread || shared.role() != Role.ACTIVATION) {
             var own = graph.like("d" + root.name(), root);
             graph.add(new Copy(own, shared));
-            gradients.put(root, own);
+            share(root, own);
         }
         return of(value);
+    }
+
+    private int producer(Value root) {
+        return producers.getOrDefault(root, -1);
+    }
+
+    /** Makes a value the gradient of another, by name. */
+    private void share(Value root, Value gradient) {
+        var before = gradients.put(root, gradient);
+        if (before != null) {
+            sharers.get(before).remove(root);
+        }
+        sharers.computeIfAbsent(
+                        gradient,
+                        _ -> new TreeSet<>(
+                                Comparator.<Value>comparingInt(this::producer).thenComparingInt(Value::id)))
+                .add(root);
     }
 
     /** The gradient to assign or to add to, whichever it needs. */
@@ -340,7 +363,11 @@ public final class Backward {
     }
 
     private Value of(Value value) {
-        var whole = gradients.computeIfAbsent(value.root(), v -> graph.like("d" + v.name(), v));
+        var root = value.root();
+        if (!has(root)) {
+            share(root, graph.like("d" + root.name(), root));
+        }
+        var whole = gradients.get(root);
         return value.owner() == null
                 ? whole
                 : graph.window(whole, value.row(), value.rows(), value.column(), value.columns());

@@ -30,6 +30,10 @@ public final class Graph extends Values {
      */
     public Graph(DType real, DType factors) {
         super(real);
+        if (factors != real && factors != DType.BF16) {
+            throw new IllegalArgumentException(
+                    "What large products round their factors to is " + real + " or BF16, not " + factors + ".");
+        }
         this.factors = factors;
     }
 

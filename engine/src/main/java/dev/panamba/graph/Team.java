@@ -12,10 +12,14 @@ public final class Team implements AutoCloseable {
     /** Some tens of microseconds of waiting, above the gap between two steps of uneven shares. */
     private static final int SPINS = 2_000;
 
+    /** Workers, at most. */
+    public static final int MOST = 1024;
+
     private static final long STACK_BYTES = 4L << 20;
 
     private final int size;
     private final Gemm gemm;
+    private final int spins;
     private final Thread[] threads;
     private final boolean[] parked;
     private final AtomicInteger arrived = new AtomicInteger();
@@ -39,7 +43,8 @@ public final class Team implements AutoCloseable {
     /**
      * Starts a team.
      *
-     * @param size workers, the caller included
+     * @param size workers, the caller included, 1 to {@link #MOST}. More than there are cores make every step slower
+     * @throws IllegalArgumentException if there are fewer or more
      */
     public Team(int size) {
         this(size, Gemm.FASTEST);
@@ -48,15 +53,19 @@ public final class Team implements AutoCloseable {
     /**
      * Starts a team whose dense matrix products are done by one library, so that two can be compared.
      *
-     * @param size workers, the caller included
+     * @param size workers, the caller included, 1 to {@link #MOST}
      * @param gemm who multiplies in the programs that are bound to this team
+     * @throws IllegalArgumentException if there are fewer or more
      */
     public Team(int size, Gemm gemm) {
-        if (size < 1 || size > 1024) {
-            throw new IllegalArgumentException("A team has 1 to 1024 threads, not " + size + ".");
+        if (size < 1 || size > MOST) {
+            throw new IllegalArgumentException("A team has 1 to " + MOST + " threads, not " + size + ".");
         }
         this.size = size;
         this.gemm = gemm;
+        // Where the cores are fewer than the workers, one who spins holds a core that another is waiting for. Thread.yield
+        // is no help: beside other busy processes it gives away a whole turn.
+        this.spins = size > Runtime.getRuntime().availableProcessors() ? 0 : SPINS;
         this.threads = new Thread[size];
         this.parked = new boolean[size];
         for (int i = 1; i < size; i++) {
@@ -162,7 +171,7 @@ public final class Team implements AutoCloseable {
             }
             return;
         }
-        for (int i = 0; i < SPINS; i++) {
+        for (int i = 0; i < spins; i++) {
             if (phase != now) {
                 return;
             }

@@ -44,7 +44,7 @@ public final class Batch {
                 sessions.get(b).checkHasRead();
             }
             for (int b = 0; b < slots.length; b++) {
-                tokens[b] = sampler.sample(logits[b]);
+                tokens[b] = sessions.get(b).checkIsKnown(sampler.sample(logits[b]));
             }
             pool.feed(slots, past, tokens, logits);
             for (int b = 0; b < slots.length; b++) {

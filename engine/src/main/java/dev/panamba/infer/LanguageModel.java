@@ -11,7 +11,9 @@ import dev.panamba.tensor.DType;
 import dev.panamba.text.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 
 /**
  * A model ready to read and write text. It owns its weights, the states of its sessions, and the team of threads that works for
@@ -29,6 +31,9 @@ import java.util.List;
 public final class LanguageModel implements AutoCloseable {
     /** Sessions that can be open at once; a slot that was never used costs no memory. */
     private static final int SLOTS = 64;
+
+    /** What the large matrices can be. */
+    private static final Set<DType> FORMATS = EnumSet.of(DType.F32, DType.BF16, DType.INT8, DType.INT4);
 
     private final Weights weights;
     private final Tokenizer tokenizer;
@@ -66,9 +71,11 @@ public final class LanguageModel implements AutoCloseable {
      * @param threads that work for the model, the caller's included
      * @return the model, to be closed after its sessions
      * @throws IOException if a file is missing or wrong, with the file's name and what is wrong
+     * @throws IllegalArgumentException for another type, or threads that are not 1 to {@link Team#MOST}
      */
     public static LanguageModel load(Path directory, DType weights, DType compute, boolean map, int threads)
             throws IOException {
+        check(weights, compute, threads);
         Natives.loadAhead();
         var tokenizer = ModelFiles.tokenizer(directory);
         return of(ModelFiles.weights(directory, map, weights), tokenizer, compute, threads);
@@ -82,6 +89,7 @@ public final class LanguageModel implements AutoCloseable {
      * @param compute F32 or BF16, as for {@link #load(Path, DType, DType, boolean, int)}
      * @param threads that work for the model, the caller's included
      * @return the model
+     * @throws IllegalArgumentException for another type, or threads that are not 1 to {@link Team#MOST}
      */
     public static LanguageModel of(Weights weights, Tokenizer tokenizer, DType compute, int threads) {
         return of(weights, tokenizer, compute, threads, Gemm.FASTEST);
@@ -100,6 +108,7 @@ public final class LanguageModel implements AutoCloseable {
     public static LanguageModel of(Weights weights, Tokenizer tokenizer, DType compute, int threads, Gemm gemm) {
         Team team = null;
         try {
+            check(null, compute, threads);
             team = new Team(threads, gemm);
             return new LanguageModel(weights, tokenizer, compute, team);
         } catch (RuntimeException e) {
@@ -108,6 +117,19 @@ public final class LanguageModel implements AutoCloseable {
             }
             weights.close();
             throw e;
+        }
+    }
+
+    private static void check(DType weights, DType compute, int threads) {
+        if (weights != null && !FORMATS.contains(weights)) {
+            throw new IllegalArgumentException(
+                    "weights is " + weights + " and must be one of " + FORMATS + ", or null.");
+        }
+        if (compute != DType.F32 && compute != DType.BF16) {
+            throw new IllegalArgumentException("compute is " + compute + " and must be F32 or BF16.");
+        }
+        if (threads < 1 || threads > Team.MOST) {
+            throw new IllegalArgumentException("threads is " + threads + " and must be 1 to " + Team.MOST + ".");
         }
     }
 

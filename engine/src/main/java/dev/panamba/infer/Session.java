@@ -71,11 +71,13 @@ public final class Session implements AutoCloseable {
         position += tokens.length;
     }
 
-    private void checkIsKnown(int token) {
+    /** Gives the token. */
+    int checkIsKnown(int token) {
         if (token < 0 || token >= model.config().V()) {
             throw new IllegalArgumentException("Token " + token + " is not in the vocabulary of "
                     + model.config().V() + " (0 to " + (model.config().V() - 1) + ").");
         }
+        return token;
     }
 
     /** Gives the tokens read so far. */

@@ -2,23 +2,36 @@ package dev.panamba.io;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedByInterruptException;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
+import java.nio.file.OpenOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.nio.file.attribute.PosixFilePermission;
+import java.nio.file.attribute.PosixFilePermissions;
 import java.util.Comparator;
 import java.util.Map;
+import java.util.Set;
+import java.util.UUID;
 
 /**
  * Saving that survives anything: what is new is written beside its place, forced to the disk, and published by one rename;
- * until then, and if anything fails, what was there before is untouched.
+ * until then, and if anything fails, what was there before is untouched. Everything that writes where a user says goes through
+ * here: a symbolic link stays and the file that it leads to is replaced, and what is no file (a device, a pipe, a socket) is
+ * refused, since a rename would put a file in its place. What is temporary has a name that nobody can guess, and is created new,
+ * so that nothing that was planted there is written through.
  */
 public final class AtomicFiles {
     private static final String TEMPORARY = ".tmp-";
+    /** Links that lead to links, at most; the system follows no more either. */
+    private static final int MOST_LINKS = 40;
 
     private AtomicFiles() {}
 
@@ -40,10 +53,20 @@ public final class AtomicFiles {
          * @return its content
          */
         static Content of(String text) {
+            return of(text.getBytes(StandardCharsets.UTF_8));
+        }
+
+        /**
+         * Bytes.
+         *
+         * @param bytes the whole file
+         * @return its content
+         */
+        static Content of(byte[] bytes) {
             return channel -> {
-                var bytes = ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8));
-                while (bytes.hasRemaining()) {
-                    channel.write(bytes);
+                var left = ByteBuffer.wrap(bytes);
+                while (left.hasRemaining()) {
+                    channel.write(left);
                 }
             };
         }
@@ -66,58 +89,71 @@ public final class AtomicFiles {
     }
 
     /**
-     * Publishes one file, in place of one of that name.
+     * Publishes one file, in place of one of that name, whose permissions it keeps.
      *
-     * @param file where
+     * @param file where, or a symbolic link to where
      * @param content what
      * @throws IOException if it cannot be written; the file is then as before
      */
     public static void file(Path file, Content content) throws IOException {
-        var place = place(file);
-        var parent = place.getParent();
-        if (!Files.isDirectory(parent)) {
-            throw new IOException(file + " cannot be written: there is no folder " + parent + ".");
-        }
-        if (Files.isDirectory(place)) {
-            throw new IOException(file + " cannot be written: it is a directory.");
-        }
+        checkFile(file);
+        var place = target(file);
         var temporary = temporary(place);
         try {
-            write(temporary, content);
+            write(temporary, file, content, permissions(place));
             Files.move(temporary, place, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-        } catch (IOException | RuntimeException e) {
+        } catch (Throwable e) {
             deleteAfter(e, temporary);
             throw e;
         }
-        force(parent);
+        force(place.getParent());
+    }
+
+    /**
+     * Refuses a file that {@link #file} would not write, before any work is done for it.
+     *
+     * @param file where something is to be published
+     * @throws IOException if there is a directory or something that is no file, or no folder to put a file into
+     */
+    public static void checkFile(Path file) throws IOException {
+        if (Files.isDirectory(file)) {
+            throw new IOException(file + " cannot be written: it is a directory.");
+        }
+        if (Files.exists(file) && !Files.isRegularFile(file)) {
+            throw new IOException(
+                    file
+                            + " cannot be written: it is a device, a pipe or a socket, and a file is wanted. Choose another name.");
+        }
+        var parent = target(file).getParent();
+        if (!Files.isDirectory(parent)) {
+            throw new IOException(file + " cannot be written: there is no folder " + parent + ".");
+        }
     }
 
     /**
      * Publishes a directory of files, all or none.
      *
-     * @param directory where; must not exist or be empty
+     * @param directory where; must not exist or be empty, or be a symbolic link to an empty one
      * @param files contents by name
      * @throws IOException if it cannot be written; nothing is then there
      */
     public static void directory(Path directory, Map<String, Content> files) throws IOException {
-        var place = place(directory);
-        var parent = place.getParent();
         checkFree(directory);
-        Files.createDirectories(parent);
+        var place = Files.exists(directory) ? directory.toRealPath() : place(directory);
+        Files.createDirectories(place.getParent());
         var temporary = temporary(place);
-        delete(temporary);
         try {
             Files.createDirectory(temporary);
             for (var file : files.entrySet()) {
-                write(temporary.resolve(file.getKey()), file.getValue());
+                write(temporary.resolve(file.getKey()), directory.resolve(file.getKey()), file.getValue(), null);
             }
             force(temporary);
             Files.move(temporary, place, StandardCopyOption.ATOMIC_MOVE);
-        } catch (IOException | RuntimeException e) {
+        } catch (Throwable e) {
             deleteAfter(e, temporary);
             throw e;
         }
-        force(parent);
+        force(place.getParent());
     }
 
     /**
@@ -142,15 +178,33 @@ public final class AtomicFiles {
 
     /** Absolute, so that it has a folder and a name of its own. */
     private static Path place(Path path) throws IOException {
-        var place = path.toAbsolutePath().normalize();
-        if (place.getParent() == null) {
+        var absolute = path.toAbsolutePath();
+        var parent = absolute.getParent();
+        if (parent == null || absolute.normalize().getParent() == null) {
             throw new IOException(path + " is no place to write to.");
+        }
+        // What stands above a link is not what stands before it in the path.
+        var named = !absolute.getFileName().toString().matches("\\.\\.?");
+        return named && Files.isDirectory(parent)
+                ? parent.toRealPath().resolve(absolute.getFileName())
+                : absolute.normalize();
+    }
+
+    /** Where the links that a file is a name of lead, whether there is something or not. */
+    private static Path target(Path file) throws IOException {
+        var place = place(file);
+        for (int links = 0; Files.isSymbolicLink(place); links++) {
+            if (links == MOST_LINKS) {
+                throw new IOException(file + " cannot be written: it is a link that leads back to itself.");
+            }
+            place = place(place.resolveSibling(Files.readSymbolicLink(place)));
         }
         return place;
     }
 
+    /** A name that nobody has thought of before. */
     private static Path temporary(Path place) {
-        return place.resolveSibling(TEMPORARY + place.getFileName());
+        return place.resolveSibling(TEMPORARY + UUID.randomUUID() + "-" + place.getFileName());
     }
 
     /**
@@ -162,9 +216,13 @@ public final class AtomicFiles {
      */
     public static void link(Path link, Path target) throws IOException {
         var temporary = temporary(link);
-        Files.deleteIfExists(temporary);
-        Files.createSymbolicLink(temporary, target);
-        Files.move(temporary, link, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        try {
+            Files.createSymbolicLink(temporary, target);
+            Files.move(temporary, link, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+        } catch (Throwable e) {
+            deleteAfter(e, temporary);
+            throw e;
+        }
         force(link.toAbsolutePath().getParent());
     }
 
@@ -194,17 +252,49 @@ public final class AtomicFiles {
         }
     }
 
-    private static void write(Path file, Content content) throws IOException {
-        try (var channel = FileChannel.open(
-                file, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE)) {
+    /** What the old file lets others do with it, or null where there is none. */
+    private static Set<PosixFilePermission> permissions(Path place) throws IOException {
+        return Files.exists(place, LinkOption.NOFOLLOW_LINKS) ? Files.getPosixFilePermissions(place) : null;
+    }
+
+    /**
+     * Writes what will be published.
+     *
+     * @param temporary where it is written, which must not exist
+     * @param file what it will be, for messages
+     * @param content what
+     * @param permissions that it has, or null for the usual ones
+     */
+    private static void write(Path temporary, Path file, Content content, Set<PosixFilePermission> permissions)
+            throws IOException {
+        var options =
+                Set.<OpenOption>of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS);
+        try (var channel = permissions == null
+                ? FileChannel.open(temporary, options)
+                : FileChannel.open(temporary, options, PosixFilePermissions.asFileAttribute(permissions))) {
+            if (permissions != null) {
+                // Those that the process gives to no file of its own, the old one may have had.
+                Files.setPosixFilePermissions(temporary, permissions);
+            }
             content.write(channel);
             channel.force(true);
         } catch (FileSystemException e) {
-            throw e;
+            throw temporary.toString().equals(e.getFile()) ? unwritable(file, e) : e;
         } catch (IOException e) {
             // A full disk names no file.
-            throw new IOException(file + " cannot be written: " + e.getMessage() + ".", e);
+            throw unwritable(file, e);
         }
+    }
+
+    private static IOException unwritable(Path file, IOException e) {
+        var reason = switch (e) {
+            case AccessDeniedException _ -> "this user may not write to its folder";
+            case FileSystemException f when f.getReason() != null -> f.getReason();
+            case ClosedByInterruptException _ -> "the thread was interrupted";
+            case ClosedChannelException _ -> "it was closed meanwhile";
+            default -> e.getMessage() == null ? "the system gives no reason" : e.getMessage();
+        };
+        return new IOException(file + " cannot be written: " + reason + ".", e);
     }
 
     /** A rename lasts when the directory that holds the name is on the disk. */
@@ -215,7 +305,7 @@ public final class AtomicFiles {
     }
 
     /** Removes what an attempt left, without hiding why it failed. */
-    private static void deleteAfter(Exception failure, Path path) {
+    private static void deleteAfter(Throwable failure, Path path) {
         try {
             delete(path);
         } catch (IOException e) {

@@ -6,6 +6,7 @@ import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
+import dev.panamba.io.AtomicFiles;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -13,11 +14,10 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
+import java.util.concurrent.atomic.AtomicReference;
 
 /**
  * A corpus in tokens, in a file that is written once and then mapped: 1, 2 or 4 bytes a token, little-endian, by the size of the
@@ -51,38 +51,32 @@ public final class TokenFile implements AutoCloseable {
      * @throws IOException if a file cannot be read or written
      */
     public static Corpus.Summary write(Path file, Corpus corpus, Tokenizer tokenizer) throws IOException {
-        var temporary = file.resolveSibling(".tmp-" + file.getFileName());
-        try {
-            Corpus.Summary summary;
-            try (var out = new Writer(temporary, tokenizer)) {
-                summary = corpus.read(out);
-                out.finish();
-            }
-            Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-            return summary;
-        } finally {
-            Files.deleteIfExists(temporary);
-        }
+        var summary = new AtomicReference<Corpus.Summary>();
+        AtomicFiles.file(file, channel -> {
+            var out = new Writer(channel, tokenizer);
+            summary.set(corpus.read(out));
+            out.finish();
+        });
+        return summary.get();
     }
 
     private static int width(int vocabulary) {
         return vocabulary <= 1 << 8 ? 1 : vocabulary <= 1 << 16 ? 2 : 4;
     }
 
-    private static final class Writer implements Corpus.Reader, AutoCloseable {
+    private static final class Writer implements Corpus.Reader {
         private final FileChannel channel;
         private final OutputStream out;
         private final Tokenizer tokenizer;
         private final int width;
         private long count;
 
-        Writer(Path file, Tokenizer tokenizer) throws IOException {
+        Writer(FileChannel channel, Tokenizer tokenizer) throws IOException {
+            this.channel = channel;
             this.tokenizer = tokenizer;
             this.width = width(tokenizer.vocabulary());
-            channel = FileChannel.open(
-                    file, StandardOpenOption.CREATE, StandardOpenOption.TRUNCATE_EXISTING, StandardOpenOption.WRITE);
             channel.position(HEADER);
-            out = new BufferedOutputStream(java.nio.channels.Channels.newOutputStream(channel), 1 << 16);
+            out = new BufferedOutputStream(Channels.newOutputStream(channel), 1 << 16);
         }
 
         @Override
@@ -116,12 +110,6 @@ public final class TokenFile implements AutoCloseable {
                     .putLong(count)
                     .flip();
             channel.write(header, 0);
-            channel.force(true);
-        }
-
-        @Override
-        public void close() throws IOException {
-            channel.close();
         }
     }
 

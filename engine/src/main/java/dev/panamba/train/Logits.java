@@ -1,5 +1,6 @@
 package dev.panamba.train;
 
+import static java.lang.foreign.ValueLayout.JAVA_FLOAT;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
 
 import dev.panamba.graph.Executable;
@@ -29,6 +30,7 @@ public final class Logits implements AutoCloseable {
      * @param team who works
      * @param placement {@link Placement#PACKED} for work
      * @throws IllegalArgumentException for no tokens, an id out of the vocabulary, or more than the model's positions
+     * @throws ArithmeticException if a logit is not finite
      */
     public Logits(Weights weights, int[] tokens, Team team, Placement placement) {
         var config = weights.config();
@@ -49,7 +51,24 @@ public final class Logits implements AutoCloseable {
         executable =
                 Executable.bind(graph.program(), DType.F32, team, Map.of(Role.PARAMETER, weights.store()), placement);
         MemorySegment.copy(tokens, 0, executable.at(token), JAVA_INT, 0, tokens.length);
-        executable.run();
+        try {
+            executable.run();
+            checkFinite(executable.at(logits), config.V());
+        } catch (RuntimeException e) {
+            executable.close();
+            throw e;
+        }
+    }
+
+    private static void checkFinite(MemorySegment logits, long V) {
+        for (long i = 0; i < logits.byteSize() / Float.BYTES; i++) {
+            var logit = logits.getAtIndex(JAVA_FLOAT, i);
+            if (!Float.isFinite(logit)) {
+                throw new ArithmeticException(
+                        "Logit " + i % V + " after token " + (i / V + 1) + " is " + logit
+                                + ": the model's weights are damaged, or its training diverged. --check-finite names the place.");
+            }
+        }
     }
 
     /**

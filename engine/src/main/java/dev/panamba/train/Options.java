@@ -66,6 +66,12 @@ public record Options(
         within(0, beta2, Math.nextDown(1.0), "--beta2");
         // A float below divides zero by zero.
         within(1e-20, eps, 1, "--eps");
+        given(schedule, "--schedule");
+        given(decay, "--decay");
+        given(order, "--order");
+        if (compute != DType.F32 && compute != DType.BF16) {
+            throw new IllegalArgumentException("--compute is " + compute + " and must be F32 or BF16.");
+        }
     }
 
     /**
@@ -76,6 +82,7 @@ public record Options(
      * @return options of a shorter training
      */
     public Options shortened(int part, double lr) {
+        atLeast(1, part, "The part");
         int fewer = Math.max(1, steps / part);
         int warmup = Math.ceilDiv(schedule.warmup(), part);
         return new Options(
@@ -109,7 +116,13 @@ public record Options(
         }
     }
 
-    private static void atLeast(int least, int value, String name) {
+    static void given(Object value, String name) {
+        if (value == null) {
+            throw new IllegalArgumentException(name + " is missing.");
+        }
+    }
+
+    static void atLeast(int least, int value, String name) {
         if (value < least) {
             throw new IllegalArgumentException(name + " is " + value + " and must be at least " + least + ".");
         }

@@ -28,6 +28,8 @@ public record Schedule(double lr, int warmup, int steps, Shape shape, double min
         if (warmup < 0) {
             throw new IllegalArgumentException("--warmup-steps is " + warmup + " and must not be negative.");
         }
+        Options.atLeast(1, steps, "--steps");
+        Options.given(shape, "--schedule");
     }
 
     /**
@@ -37,6 +39,7 @@ public record Schedule(double lr, int warmup, int steps, Shape shape, double min
      * @return lr (step+1) / warmup during warmup; then lr, or the cosine from lr at warmup to minRatio lr at steps
      */
     public double at(int step) {
+        Options.atLeast(0, step, "A step");
         if (step < warmup) {
             return lr * (step + 1) / warmup;
         }

@@ -96,11 +96,12 @@ public final class Trainer implements AutoCloseable {
             norm = own(Executable.bind(normGraph.program(), REAL, team, stores, placement));
 
             fields = updateGraph.input("step", DType.F64, AdamW.FIELDS);
+            var routes = options.lazyExperts() ? program.routesByWeight() : Map.<Value, Route>of();
             for (int i = 0; i < parameters.size(); i++) {
                 var p = parameters.get(i);
                 var decays = options.decay() == Options.Decay.ALL
                         || p.shape().rank() >= 2 && !p.name().endsWith("A_log");
-                var route = options.lazyExperts() ? program.route(p) : null;
+                var route = routes.get(p);
                 updateGraph.add(new AdamW(
                         p,
                         momentValues.get(i),

@@ -13,6 +13,7 @@ import dev.panamba.model.Network;
 import dev.panamba.nn.Pass;
 import dev.panamba.tensor.DType;
 import dev.panamba.tensor.Shape;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -76,17 +77,17 @@ public record TrainingProgram(
         return of(config, real, factors, microBatch, context, microBatches, lazyExperts, LOGITS);
     }
 
-    /** What brings tokens to an experts' weight, or null for another parameter. */
-    Route route(Value parameter) {
+    /** What brings tokens to the experts' weights, by weight. */
+    Map<Value, Route> routesByWeight() {
+        var byOffset = new HashMap<Value, Route>();
+        routes.forEach(route -> byOffset.put(route.offset(), route));
+        var byWeight = new HashMap<Value, Route>();
         for (var op : program.ops()) {
-            if (op instanceof ExpertLinear experts && experts.weight().equals(parameter)) {
-                return routes.stream()
-                        .filter(route -> route.offset().equals(experts.offset()))
-                        .findFirst()
-                        .orElseThrow();
+            if (op instanceof ExpertLinear experts) {
+                byWeight.putIfAbsent(experts.weight(), byOffset.get(experts.offset()));
             }
         }
-        return null;
+        return byWeight;
     }
 
     /** With another size of the parts. */

@@ -2,15 +2,20 @@ package dev.panamba.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import org.apache.commons.cli.ParseException;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -154,7 +159,7 @@ class MistakesTest {
         all.add(mistake(1, "256 positions", "generate --model {transformer} --prompt " + "a".repeat(257)));
         all.add(mistake(1, "vocabulary", "logits --model {model} --tokens 1,256 --out {new}"));
         all.add(mistake(1, "vocabulary", "logits --model {model} --tokens -1 --out {new}"));
-        all.add(mistake(1, "context of 0", "eval --model {model} --data {text} --context 0"));
+        all.add(mistake(1, "--context", "eval --model {model} --data {text} --context 0"));
         all.add(mistake(1, "threads", "eval --model {model} --data {text} --threads 0"));
         all.add(mistake(1, "--reps", "bench --preset tiny-mamba --reps 0"));
         all.add(mistake(1, "--past", "bench --preset tiny-mamba --past 0"));
@@ -183,6 +188,17 @@ class MistakesTest {
         all.add(mistake(1, "--smoothing", compare("--smoothing 0")));
         all.add(mistake(1, "--threads", compare("--threads 0")));
         all.add(mistake(1, "--clip", compare("--clip 0")));
+        all.add(mistake(1, "--save-every", train("--save-every -5")));
+        all.add(mistake(1, "--save-every", compare("--save-every -5")));
+        all.add(mistake(1, "--batch", "bench --preset tiny-mamba --batch -1"));
+        all.add(mistake(1, "--context", "bench --preset tiny-mamba --context 0"));
+        all.add(mistake(1, "threads", "demo --out {new} --threads 0"));
+        // The empty path would be the folder that the process is in.
+        all.add(mistake(2, "'--data': '' is not a path", train("--data=")));
+        all.add(mistake(2, "'--out': '' is not a path", compare("--out=")));
+        all.add(mistake(2, "'--tokenizer': '' is not a name", train("--tokenizer=")));
+        all.add(mistake(2, "'--tokenizer': '' is not a name", compare("--tokenizer=")));
+        all.add(mistake(2, "'--model': '' is not a path", "generate --model= --prompt a"));
         return all;
     }
 
@@ -213,6 +229,11 @@ class MistakesTest {
     @ParameterizedTest(name = "panamba {2}")
     @MethodSource("mistakes")
     void isOneSentence(int exit, String word, String line) throws IOException {
+        check(Line.run((Object[]) words(line)), exit, word);
+    }
+
+    /** The words of a line, with places of their own. */
+    private static String[] words(String line) throws IOException {
         var fresh = Files.createTempDirectory(folder, "fresh").resolve("new");
         var arguments = line.isEmpty() ? new String[0] : line.split(" +");
         for (int i = 0; i < arguments.length; i++) {
@@ -227,7 +248,7 @@ class MistakesTest {
                     .replace("{missing}", folder.resolve("missing").toString())
                     .replace("{folder}", folder.toString());
         }
-        check(Line.run((Object[]) arguments), exit, word);
+        return arguments;
     }
 
     private static void check(Line line, int exit, String word) {
@@ -238,6 +259,111 @@ class MistakesTest {
         assertTrue(sentence.matches("panamba: .*[.!?]( Try: .*)?"), sentence);
         assertFalse(line.err().contains("\tat ") || line.err().contains("Exception"), line.err());
         assertTrue(sentence.length() < 1000, sentence);
+    }
+
+    /** A command line of each command that has numbers, which does little. */
+    private static final List<String> LINES = List.of(
+            "train --preset tiny-mamba --data {text} --steps 1 --batch 1 --context 8 --out {new}",
+            "compare --presets tiny-mamba,tiny-transformer --data {text} --steps 1 --batch 1 --context 8 --out {new}",
+            "generate --model {model} --prompt a --tokens 1",
+            "eval --model {model} --data {short} --context 8",
+            "logits --model {model} --tokens 1 --out {new}",
+            "bench --preset tiny-mamba --what decode",
+            "demo --data {text} --out {new}");
+
+    static List<Arguments> numbers() throws ParseException {
+        var all = new ArrayList<Arguments>();
+        for (var line : LINES) {
+            for (var option : Main.command(line.split(" ")[0]).options()) {
+                if (isNumber(option)) {
+                    all.add(Arguments.of(line, option.name()));
+                }
+            }
+        }
+        assertTrue(all.size() > 40, "numbers: " + all.size());
+        return all;
+    }
+
+    private static boolean isNumber(Opt<?> option) {
+        try {
+            var value = option.read("1");
+            return value instanceof Number || value instanceof List<?> several && several.getFirst() instanceof Number;
+        } catch (ParseException | IllegalArgumentException e) {
+            return false;
+        }
+    }
+
+    /** Whether a command does something with a number or not: it ends well, or in one sentence that names the option. */
+    @ParameterizedTest(name = "panamba {0} --{1}")
+    @MethodSource("numbers")
+    void noNumberIsTooOdd(String line, String option) throws IOException {
+        for (var number : List.of("-1", "0", "2147483648", "9223372036854775808", "-9223372036854775809", "NaN", "")) {
+            var without = line.replaceFirst(" --" + option + " [^ ]+", "");
+            var done = Line.run((Object[]) words(without + " --" + option + "=" + number));
+            if (done.exit() != 0) {
+                assertTrue(done.exit() == 1 || done.exit() == 2, number);
+                check(done, done.exit(), option.equals("tokens") && line.startsWith("logits") ? "" : "--" + option);
+            }
+        }
+    }
+
+    @Test
+    void numbersHaveTheRangesThatTheirOptionsSay() throws IOException {
+        // Each of these was a crash, or was taken.
+        for (var line : LINES) {
+            if (!line.startsWith("logits")) {
+                check(Line.run((Object[]) words(line + " --threads=1025")), 1, "--threads is 1025 and must be");
+            }
+        }
+        for (var legal : List.of("--save-every=0", "--warmup-steps=0", "--weight-decay=0", "--seed=-1", "--beta1=0")) {
+            var line = Line.run((Object[]) words(LINES.getFirst() + " " + legal));
+            assertEquals(0, line.exit(), legal + line.err());
+        }
+    }
+
+    @Test
+    void moreThreadsThanCoresAreSaid() throws IOException {
+        int cores = Runtime.getRuntime().availableProcessors();
+        var line = Line.run((Object[]) words(LINES.get(2) + " --threads " + (cores + 1)));
+        assertEquals(0, line.exit(), line.err());
+        assertTrue(line.err().contains("more than the " + cores + " cores"), line.err());
+        assertFalse(Line.run((Object[]) words(LINES.get(2) + " --threads " + cores))
+                .err()
+                .contains("cores"));
+    }
+
+    /** Weights that are no numbers give no results that look like some. */
+    @Test
+    void resultsThatAreNoNumbersAreNoResults() throws IOException {
+        var damaged = Files.createTempDirectory(folder, "damaged");
+        Files.copy(model.resolve("config.json"), damaged.resolve("config.json"));
+        var bytes = ByteBuffer.wrap(Files.readAllBytes(model.resolve("model.safetensors")))
+                .order(ByteOrder.LITTLE_ENDIAN);
+        for (int at = bytes.capacity() - 4 * 64 * 256; at < bytes.capacity(); at += 4) {
+            bytes.putFloat(at, Float.NaN);
+        }
+        Files.write(damaged.resolve("model.safetensors"), bytes.array());
+        var line = Line.run("eval", "--model", damaged, "--data", text);
+        check(line, 1, "NaN");
+        assertEquals("", line.out());
+        var out = damaged.resolve("logits.safetensors");
+        check(Line.run("logits", "--model", damaged, "--tokens", "1,2", "--out", out), 1, "NaN");
+        assertFalse(Files.exists(out));
+    }
+
+    /** A pipe that nobody reads would be waited for. */
+    @Test
+    void whatIsNoFileIsNotWrittenTo() throws Exception {
+        var pipe = folder.resolve("pipe");
+        assertEquals(0, new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor());
+        check(Line.run("logits", "--model", model, "--tokens", 1, "--out", pipe), 1, "a pipe");
+        var line = Line.run("generate", "--model", model, "--prompt", "a", "--tokens", 1, "--save-state", pipe);
+        check(line, 1, "a pipe");
+        assertEquals("", line.out());
+        for (var command : List.of("export", "convert --weights bf16")) {
+            check(Line.run((Object[]) words(command + " --model {model} --out " + pipe)), 1, "exists already");
+        }
+        assertTrue(Files.readAttributes(pipe, BasicFileAttributes.class).isOther());
     }
 
     @Test
@@ -352,6 +478,37 @@ class MistakesTest {
                     check(line, 1, "");
                 }
             }
+            Files.writeString(file, right);
+        }
+    }
+
+    /** What a checkpoint remembers is checked as what is given, by the same options. */
+    @Test
+    void settingsThatWereKeptAreCheckedLikeOptions() throws IOException {
+        var file = model.resolve("step-1/trainer.json");
+        var right = Files.readString(file);
+        try {
+            var damages = Map.of(
+                    "schedule", "\"x\"",
+                    "decay", "[]",
+                    "order", "\"\"",
+                    "compute", "\"int8\"",
+                    "batch", "0",
+                    "lr", "\"NaN\"",
+                    "beta1", "1",
+                    "lazy_experts", "\"perhaps\"",
+                    "micro_batch", "1e300",
+                    "data", "\"\"");
+            for (var damage : damages.entrySet()) {
+                var wrong = right.replaceFirst(
+                        "(\"" + damage.getKey() + "\" : )[^,\n]+",
+                        "$1" + damage.getValue().replace("\\", "\\\\"));
+                assertNotEquals(right, wrong, damage.getKey());
+                Files.writeString(file, wrong);
+                var line = Line.run("train", "--out", model, "--resume", "--steps", 1);
+                check(line, 1, "--" + damage.getKey().replace('_', '-'));
+            }
+        } finally {
             Files.writeString(file, right);
         }
     }

@@ -6,9 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.panamba.train.Checkpoint;
 import java.io.IOException;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -264,6 +266,97 @@ class ProcessTest {
         assertEquals(1, sentences.size(), output());
         assertTrue(sentences.getFirst().contains(word), output());
         assertFalse(output().contains("\tat "), output());
+    }
+
+    /** Whatever a command prints: on a full disk it does not end well. */
+    @Test
+    void whatCannotBePrintedIsSaid() throws Exception {
+        var out = folder.resolve("run");
+        assertEquals(0, Line.run(train(out, "--steps", 1)).exit());
+        for (var command : List.<Object[]>of(
+                new Object[] {"help"},
+                new Object[] {"train", "--help"},
+                new Object[] {"doctor"},
+                new Object[] {"inspect", out},
+                new Object[] {"inspect", out.resolve("model.safetensors"), "--json"},
+                new Object[] {"eval", "--model", out, "--data", text},
+                new Object[] {"generate", "--model", out, "--prompt", "a", "--tokens", 1_000_000},
+                train(folder.resolve("full"), "--steps", 1_000_000, "--json"))) {
+            var process = start("exec > /dev/full", command);
+            assertTrue(process.waitFor(60, TimeUnit.SECONDS), () -> command[0] + " goes on for nobody");
+            assertEquals(1, process.exitValue(), output());
+            assertOneSentence("Standard output cannot be written: ");
+        }
+    }
+
+    @Test
+    void nothingIsWrittenForAReaderThatHasGone() throws Exception {
+        var out = folder.resolve("run");
+        assertEquals(0, Line.run(train(out, "--steps", 1)).exit());
+        var endless = new Object[] {"generate", "--model", out, "--prompt", "a", "--tokens", 1_000_000};
+        for (var command : List.of(endless, train(folder.resolve("json"), "--steps", 1_000_000, "--json"))) {
+            var process = start("exec > >(head -c 100 > /dev/null)", command);
+            assertTrue(process.waitFor(60, TimeUnit.SECONDS), () -> command[0] + " goes on for nobody");
+            assertEquals(1, process.exitValue(), output());
+            assertOneSentence("Standard output cannot be written: ");
+        }
+        // A training's progress is all that it says.
+        var training =
+                start("exec 2> >(head -c 100 > /dev/null)", train(folder.resolve("progress"), "--steps", 1_000_000));
+        assertTrue(training.waitFor(60, TimeUnit.SECONDS), "a training goes on for nobody");
+        assertEquals(1, training.exitValue(), output());
+    }
+
+    /** What is said beside the result may be lost. */
+    @Test
+    void aFullLogEndsNoTraining() throws Exception {
+        var training = start("exec 2> /dev/full", train(folder.resolve("run"), "--steps", 2));
+        assertEquals(0, training.waitFor(), output());
+    }
+
+    @Test
+    void withoutAHomeNoFolderIsMadeForIt() throws Exception {
+        var process = start(
+                "export JAVA_TOOL_OPTIONS=-Duser.home=?; unset XDG_CACHE_HOME PANAMBA_CACHE",
+                train(folder.resolve("run"), "--steps", 1));
+        assertEquals(0, process.waitFor(), output());
+        try (var files = Files.list(folder)) {
+            assertEquals(
+                    List.of("output", "run", "text.txt"),
+                    files.map(file -> file.getFileName().toString()).sorted().toList());
+        }
+    }
+
+    @Test
+    void errorsAreSentences() throws Exception {
+        var level = start("export PANAMBA_CPU_LEVEL=fast", "doctor");
+        assertEquals(1, level.waitFor(), output());
+        assertOneSentence("PANAMBA_CPU_LEVEL is 'fast' and must be one of v2, v3, v4, vnni");
+        var small = start("export JAVA_TOOL_OPTIONS=-Xmx12m", "inspect", deep());
+        assertEquals(1, small.waitFor(), output());
+        assertOneSentence("not enough memory");
+    }
+
+    /** A mapped file that loses its end is a fault of the memory, which the JVM makes an error of. */
+    @Test
+    void aFileThatIsCutWhileItIsUsedIsSaid() throws Exception {
+        var out = folder.resolve("run");
+        var process = start(":", train(out, "--steps", 1_000_000, "--save-every", 20));
+        awaitStep(process, out);
+        try (var file = FileChannel.open(out.resolve("train.tokens"), StandardOpenOption.WRITE)) {
+            file.truncate(0);
+        }
+        assertTrue(process.waitFor(60, TimeUnit.SECONDS), "it goes on with nothing");
+        assertEquals(1, process.exitValue(), output());
+        assertOneSentence("became shorter");
+    }
+
+    private Path deep() throws IOException {
+        var model = Files.createDirectory(folder.resolve("deep"));
+        Files.writeString(model.resolve("config.json"), """
+                {"model_type": "panamba", "family": "mamba", "vocab_size": 256, "hidden_size": 4, "num_blocks": 10000}
+                """);
+        return model;
     }
 
     @Test

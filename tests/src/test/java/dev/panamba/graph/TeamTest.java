@@ -133,6 +133,26 @@ class TeamTest {
                         .getMessage());
     }
 
+    /** Who waits gives up the core: in a team that is larger than the cores no worker waits for one that does not run. */
+    @Test
+    void aTeamLargerThanTheCoresComesToItsEnd() {
+        int size = 4 * Runtime.getRuntime().availableProcessors() + 1;
+        var arrived = new AtomicIntegerArray(2_000);
+        var early = new AtomicIntegerArray(1);
+        try (var team = new Team(size)) {
+            team.run(worker -> {
+                for (int round = 0; round < arrived.length(); round++) {
+                    arrived.incrementAndGet(round);
+                    team.barrier(worker);
+                    if (arrived.get(round) != size) {
+                        early.incrementAndGet(0);
+                    }
+                }
+            });
+        }
+        assertEquals(0, early.get(0));
+    }
+
     @Test
     void callersOnSeveralThreadsTakeTurns() throws InterruptedException {
         var inside = new AtomicIntegerArray(2);

@@ -11,9 +11,13 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.nio.file.attribute.PosixFilePermissions;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -98,7 +102,7 @@ class AtomicFilesTest {
         var file = Files.writeString(folder.resolve("file"), "old");
         Content vanishing = channel -> {
             Content.of("new").write(channel);
-            Files.delete(folder.resolve(".tmp-file"));
+            Files.delete(temporaries().getFirst());
         };
         assertThrows(IOException.class, () -> AtomicFiles.file(file, vanishing));
         assertEquals("old", Files.readString(file));
@@ -164,6 +168,7 @@ class AtomicFilesTest {
         AtomicFiles.directory(folder.resolve("step-7"), Map.of("a", Content.of("a")));
         assertEquals("new", Files.readString(folder.resolve("file")));
         assertEquals(List.of("a"), names(folder.resolve("step-7")));
+        AtomicFiles.clean(folder);
         AtomicFiles.retire(folder.resolve("step-7"));
         assertEquals(List.of("file"), names(folder));
     }
@@ -188,6 +193,133 @@ class AtomicFilesTest {
             assertEquals('o', mapped.get(0));
         }
         assertEquals("completely new", Files.readString(file));
+    }
+
+    private List<Path> temporaries() throws IOException {
+        try (var files = Files.newDirectoryStream(folder, ".tmp-*")) {
+            return StreamSupport.stream(files.spliterator(), false).toList();
+        }
+    }
+
+    @Test
+    void linksStayAndTheirFilesAreReplaced() throws IOException {
+        var other = Files.createDirectory(folder.resolve("other"));
+        var file = Files.writeString(other.resolve("file"), "old");
+        var relative = Files.createSymbolicLink(folder.resolve("relative"), Path.of("other/file"));
+        var chain = Files.createSymbolicLink(folder.resolve("chain"), relative.toAbsolutePath());
+        var folderLink = Files.createSymbolicLink(folder.resolve("folder"), Path.of("other"));
+        for (var link : List.of(relative, chain, folderLink.resolve("file"), folderLink.resolve("../chain"))) {
+            AtomicFiles.file(link, Content.of(link.toString()));
+            assertEquals(link.toString(), Files.readString(file));
+        }
+        for (var link : List.of(relative, chain, folderLink)) {
+            assertTrue(Files.isSymbolicLink(link), link::toString);
+        }
+        var dangling = Files.createSymbolicLink(folder.resolve("dangling"), Path.of("other/new"));
+        AtomicFiles.file(dangling, Content.of("new"));
+        assertTrue(Files.isSymbolicLink(dangling));
+        assertEquals("new", Files.readString(other.resolve("new")));
+        assertEquals(List.of("file", "new"), names(other));
+        var loop = Files.createSymbolicLink(folder.resolve("loop"), Path.of("loop"));
+        var nowhere = Files.createSymbolicLink(folder.resolve("nowhere"), Path.of("missing/file"));
+        for (var link : List.of(loop, nowhere)) {
+            var e = assertThrows(IOException.class, () -> AtomicFiles.file(link, Content.of("a")));
+            assertTrue(e.getMessage().startsWith(link + " cannot be written: "), e.getMessage());
+            assertTrue(Files.isSymbolicLink(link));
+        }
+        assertEquals(List.of("chain", "dangling", "folder", "loop", "nowhere", "other", "relative"), names(folder));
+    }
+
+    @Test
+    void aFolderBehindALinkIsNotTheOneBeforeIt() throws IOException {
+        Files.createDirectories(folder.resolve("a/b"));
+        Files.createSymbolicLink(folder.resolve("link"), Path.of("a/b"));
+        AtomicFiles.file(folder.resolve("link/../file"), Content.of("new"));
+        assertEquals("new", Files.readString(folder.resolve("a/file")));
+        AtomicFiles.directory(folder.resolve("link/../new"), Map.of("a", Content.of("a")));
+        assertEquals("a", Files.readString(folder.resolve("a/new/a")));
+    }
+
+    @Test
+    void aDirectoryIsPublishedThroughALink() throws IOException {
+        var empty = Files.createDirectory(folder.resolve("empty"));
+        var link = Files.createSymbolicLink(folder.resolve("link"), Path.of("empty"));
+        AtomicFiles.directory(link, Map.of("a", Content.of("a")));
+        assertTrue(Files.isSymbolicLink(link));
+        assertEquals("a", Files.readString(empty.resolve("a")));
+        assertEquals(List.of("empty", "link"), names(folder));
+    }
+
+    /** A pipe that nobody reads would be waited for, and a rename would put a file in the place of a device. */
+    @Test
+    void whatIsNoFileIsRefusedAndStays() throws IOException, InterruptedException {
+        var pipe = folder.resolve("pipe");
+        var device = folder.resolve("device");
+        assertEquals(0, make("mkfifo", pipe.toString()));
+        // Only root makes devices; this one is like that of /dev/null.
+        var made = make("mknod", device.toString(), "c", "1", "3") == 0;
+        var link = Files.createSymbolicLink(folder.resolve("link"), Path.of("pipe"));
+        for (var special : made ? List.of(pipe, device, link) : List.of(pipe, link)) {
+            var key = Files.readAttributes(special, BasicFileAttributes.class).fileKey();
+            var e = assertThrows(IOException.class, () -> AtomicFiles.file(special, Content.of("a")));
+            assertTrue(
+                    e.getMessage().startsWith(special + " cannot be written: it is a device, a pipe"), e.getMessage());
+            assertThrows(IOException.class, () -> AtomicFiles.checkFile(special));
+            assertThrows(IOException.class, () -> AtomicFiles.directory(special, Map.of()));
+            assertEquals(
+                    key,
+                    Files.readAttributes(special, BasicFileAttributes.class).fileKey());
+        }
+    }
+
+    private static int make(String... command) throws IOException, InterruptedException {
+        return new ProcessBuilder(command).start().waitFor();
+    }
+
+    @Test
+    void whatIsTemporaryIsNewAndCannotBeGuessed() throws IOException {
+        var file = folder.resolve("file");
+        var seen = new HashSet<String>();
+        Content watching = channel ->
+                temporaries().forEach(path -> seen.add(path.getFileName().toString()));
+        for (int i = 0; i < 3; i++) {
+            AtomicFiles.file(file, watching);
+        }
+        for (int i = 0; i < 3; i++) {
+            AtomicFiles.directory(folder.resolve("new-" + i), Map.of("a", watching));
+        }
+        assertEquals(6, seen.size(), seen::toString);
+        // Whoever guesses it all the same gets nothing written where his link leads to.
+        var victim = Files.writeString(folder.resolve("victim"), "mine");
+        var disk = new FaultyFiles(folder);
+        disk.plant(victim);
+        var e = assertThrows(IOException.class, () -> AtomicFiles.file(disk.wrap(file), Content.of("planted")));
+        assertTrue(e.getMessage().startsWith(file + " cannot be written: "), e.getMessage());
+        assertEquals("mine", Files.readString(victim));
+    }
+
+    @Test
+    void aFileKeepsItsPermissions() throws IOException {
+        var file = Files.writeString(folder.resolve("file"), "old");
+        for (var permissions : List.of("rw-------", "rw-rw-rw-", "r--r--r--")) {
+            Files.setPosixFilePermissions(file, PosixFilePermissions.fromString(permissions));
+            AtomicFiles.file(
+                    file,
+                    channel -> assertEquals(
+                            permissions,
+                            PosixFilePermissions.toString(
+                                    Files.getPosixFilePermissions(temporaries().getFirst()))));
+            assertEquals(permissions, PosixFilePermissions.toString(Files.getPosixFilePermissions(file)));
+        }
+    }
+
+    @Test
+    void anInterruptedThreadIsToldSo() throws IOException {
+        Thread.currentThread().interrupt();
+        var e = assertThrows(IOException.class, () -> AtomicFiles.file(folder.resolve("file"), Content.of("a")));
+        assertTrue(Thread.interrupted());
+        assertTrue(e.getMessage().contains("interrupted"), e.getMessage());
+        assertEquals(List.of(), names(folder));
     }
 
     private static List<String> names(Path folder) throws IOException {

@@ -46,6 +46,7 @@ final class FaultyFiles extends FileSystemProvider {
     private final List<String> changes = new ArrayList<>();
     private int failing = Integer.MAX_VALUE;
     private boolean forGood;
+    private Path planted;
 
     FaultyFiles(Path root) {
         realSystem = root.getFileSystem();
@@ -59,6 +60,11 @@ final class FaultyFiles extends FileSystemProvider {
         this.forGood = forGood;
     }
 
+    /** Puts a link to a file where the next file is to be created. */
+    void plant(Path target) {
+        planted = target;
+    }
+
     /** What was tried since the last {@link #failAt}: verb and file name. */
     List<String> changes() {
         return changes;
@@ -66,7 +72,8 @@ final class FaultyFiles extends FileSystemProvider {
 
     private void change(String verb, Path path) throws IOException {
         int number = changes.size();
-        changes.add(verb + " " + unwrap(path).getFileName());
+        // What is temporary has a random part in its name.
+        changes.add(verb + " " + unwrap(path).getFileName().toString().replaceFirst("(?<=^.tmp-)[0-9a-f-]{36}-", ""));
         if (number == failing || forGood && number > failing) {
             throw new IOException("No space left on device");
         }
@@ -104,6 +111,10 @@ final class FaultyFiles extends FileSystemProvider {
             throws IOException {
         if (options.contains(StandardOpenOption.WRITE)) {
             change("create", path);
+            if (planted != null) {
+                realSystem.provider().createSymbolicLink(unwrap(path), planted);
+                planted = null;
+            }
         }
         return new Channel(path, real.newFileChannel(unwrap(path), options, attributes));
     }
