@@ -32,7 +32,7 @@ import org.junit.jupiter.api.Test;
 class ArchitectureTest {
     /** From top to bottom; arrows point only downwards. */
     private static final List<String> PACKAGES =
-            List.of("cli", "infer", "train", "model", "nn", "graph", "io", "text", "tensor", "memory");
+            List.of("cli", "infer", "train", "model", "nn", "graph", "text", "io", "tensor", "memory");
 
     private static final JavaClasses CLASSES = new ClassFileImporter()
             .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)

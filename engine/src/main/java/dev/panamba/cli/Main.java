@@ -72,7 +72,7 @@ public final class Main {
         } catch (ParseException e) {
             System.err.println("panamba: " + line(e.getMessage()) + " Try: " + help);
             return 2;
-        } catch (Exception e) {
+        } catch (Exception | OutOfMemoryError | InternalError e) {
             var sentence = sentence(e);
             if (sentence == null) {
                 e.printStackTrace();
@@ -114,8 +114,16 @@ public final class Main {
     }
 
     /** What to tell the user, or null. */
-    private static String sentence(Exception e) {
+    private static String sentence(Throwable e) {
         return switch (e) {
+            case OutOfMemoryError o ->
+                String.format(
+                        "Java's heap of %,d bytes is too small for this (%s): what is asked for is larger than this machine can hold.",
+                        Runtime.getRuntime().maxMemory(), o.getMessage());
+            // What a mapped file was, and is no more, arrives as this.
+            case InternalError i
+            when String.valueOf(i.getMessage()).contains("memory access") ->
+                "A file became shorter while it was read: leave models and texts alone while they are in use.";
             case NoSuchFileException f -> f.getFile() + " does not exist.";
             case AccessDeniedException f -> f.getFile() + " may not be read or written by this user.";
             case FileAlreadyExistsException f -> f.getFile() + " is in the way: there is a file of that name.";

@@ -84,7 +84,13 @@ public record Value(int id, String name, Shape shape, DType type, Role role, Val
      * @return a size in bytes
      */
     public long bytes() {
-        return type.isGrouped() ? type.stored(shape).elements() : Math.multiplyExact(shape.elements(), type.bytes());
+        try {
+            return type.isGrouped()
+                    ? type.stored(shape).elements()
+                    : Math.multiplyExact(shape.elements(), type.bytes());
+        } catch (ArithmeticException e) {
+            throw new ArithmeticException(name + " of " + type + " " + shape + " has more bytes than can be counted.");
+        }
     }
 
     @Override

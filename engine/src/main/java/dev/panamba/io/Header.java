@@ -39,6 +39,9 @@ record Header(Map<String, String> metadata, List<SafeTensors.Entry> tensors, lon
     private static final int MOST_TENSORS = 100_000;
     private static final int MOST_DIMENSIONS = 64;
     private static final int DEPTH = 8;
+    /** Bytes of a text in place of a header that are shown. */
+    private static final int EXCERPT = 60;
+
     private static final DType[] TYPES = DType.values();
     private static final JsonFactory JSON = JsonFactory.builder()
             .streamReadConstraints(StreamReadConstraints.builder()
@@ -50,7 +53,12 @@ record Header(Map<String, String> metadata, List<SafeTensors.Entry> tensors, lon
 
     /** Reads and checks. */
     static Header read(Path file, FileChannel channel) throws IOException {
-        return new Reading(file, channel.size()).read(channel);
+        var reading = new Reading(file, channel.size());
+        try {
+            return reading.read(channel);
+        } catch (MalformedFileException e) {
+            throw reading.named(channel, e);
+        }
     }
 
     private static final class Reading {
@@ -98,6 +106,31 @@ record Header(Map<String, String> metadata, List<SafeTensors.Entry> tensors, lon
             long dataStart = Long.BYTES + length;
             layout(size - dataStart);
             return new Header(metadata, List.copyOf(tensors), dataStart);
+        }
+
+        /** A better word for what is no header at all: many things lie where weights should. */
+        MalformedFileException named(FileChannel channel, MalformedFileException e) throws IOException {
+            switch (e.fault()) {
+                case NO_HEADER, HEADER_TOO_SMALL, HEADER_TOO_LARGE, HEADER_OVER_FILE, NO_OBJECT -> {}
+                default -> {
+                    return e;
+                }
+            }
+            var start = fill(channel, ByteBuffer.allocate((int) Math.min(size, InputFiles.PROBE)), 0)
+                    .array();
+            var type = FileType.of(start);
+            if (type.isPresent() && type.get() != FileType.SAFETENSORS) {
+                return refuse(Fault.OTHER_FILE, type.get().toString());
+            }
+            var text = new String(start, 0, Math.min(start.length, EXCERPT), StandardCharsets.UTF_8);
+            return !text.isEmpty() && text.codePoints().allMatch(Reading::isPrinted)
+                    ? refuse(e.fault(), "it is a text that begins with \"" + text.strip() + "\"")
+                    : e;
+        }
+
+        /** The last character of an excerpt may be cut. */
+        private static boolean isPrinted(int character) {
+            return character >= ' ' && character != 0x7F || Character.isWhitespace(character);
         }
 
         /** Strict, and in small parts, since the text itself is not needed. */

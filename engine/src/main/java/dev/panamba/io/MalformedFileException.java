@@ -13,6 +13,8 @@ public final class MalformedFileException extends IOException {
 
     /** The ways in which a safetensors file can be wrong. */
     public enum Fault {
+        /** Something else, which is known. */
+        OTHER_FILE("is no safetensors file"),
         /** Shorter than the length of the header. */
         NO_HEADER("is too short to have a header"),
         /** The header's length is below that of an empty object. */

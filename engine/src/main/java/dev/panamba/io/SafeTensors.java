@@ -11,7 +11,6 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -56,10 +55,7 @@ public final class SafeTensors implements AutoCloseable {
      * @throws IOException if it cannot be read
      */
     public static SafeTensors open(Path file) throws IOException {
-        if (Files.isDirectory(file)) {
-            throw new IOException(file + " is a directory, and not a safetensors file.");
-        }
-        var channel = FileChannel.open(file);
+        var channel = InputFiles.open(file);
         try {
             return new SafeTensors(file, channel, Header.read(file, channel));
         } catch (IOException | RuntimeException e) {

@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -24,7 +25,7 @@ public final class WeightFiles implements AutoCloseable {
     private static final String SINGLE = "model.safetensors";
     private static final String INDEX = "model.safetensors.index.json";
     private static final String PICKLE = "pytorch_model.bin";
-    private static final long MOST_BYTES = 64 << 20;
+    private static final int MOST_BYTES = 64 << 20;
 
     private final List<SafeTensors> files = new ArrayList<>();
     private final Map<String, Weight> weights = new LinkedHashMap<>();
@@ -60,19 +61,18 @@ public final class WeightFiles implements AutoCloseable {
      * @throws IOException if it cannot be read or is no JSON, with the place
      */
     public static JsonNode json(Path file) throws IOException {
-        if (Files.isDirectory(file)) {
-            throw new IOException(file + " is a directory, and not a JSON file.");
-        }
-        if (Files.size(file) > MOST_BYTES) {
-            throw new IOException(
-                    file + " is too large for what it should be: " + Files.size(file) + " bytes of JSON.");
-        }
+        var bytes = InputFiles.bytes(file, MOST_BYTES);
         try {
-            return JsonTree.strict(Files.readAllBytes(file));
+            return JsonTree.strict(bytes);
         } catch (JacksonException e) {
-            throw new IOException(
-                    file + " is no JSON: " + e.getOriginalMessage().replaceAll("\\p{Cntrl}", " "), e);
+            throw new IOException(file + " is no JSON: " + whatIsWrong(bytes, e), e);
         }
+    }
+
+    private static String whatIsWrong(byte[] bytes, JacksonException e) {
+        return FileType.of(Arrays.copyOf(bytes, Math.min(bytes.length, InputFiles.PROBE)))
+                .map(FileType::toString)
+                .orElseGet(() -> e.getOriginalMessage().replaceAll("\\p{Cntrl}", " "));
     }
 
     /**
