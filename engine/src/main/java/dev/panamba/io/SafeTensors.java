@@ -143,7 +143,7 @@ public final class SafeTensors implements AutoCloseable {
         for (long i = 0; i < tensor.shape().elements(); i += PART / width) {
             int count = (int) Math.min(PART / width, tensor.shape().elements() - i);
             fill(buffer.clear().limit(count * width), at + i * width);
-            Floats.widen(tensor.type(), buffer.flip(), to.asSlice(i * Float.BYTES, (long) count * Float.BYTES));
+            Floats.widen(tensor, file, buffer.flip(), to.asSlice(i * Float.BYTES, (long) count * Float.BYTES));
         }
     }
 

@@ -17,6 +17,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
+import java.util.stream.Stream;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 
@@ -101,6 +102,35 @@ public final class WeightFiles implements AutoCloseable {
             weights.close();
             throw e;
         }
+    }
+
+    /**
+     * Whether a directory has weights that {@link #open} would look for.
+     *
+     * @param directory of a model
+     * @return false if it has neither of the two files, nor weights of another form
+     */
+    public static boolean exist(Path directory) {
+        return Stream.of(SINGLE, INDEX, PICKLE).anyMatch(name -> Files.exists(directory.resolve(name)));
+    }
+
+    /**
+     * Files that look like weights and are not read.
+     *
+     * @param directory that these files were opened from
+     * @return their names, sorted
+     * @throws IOException if the directory cannot be read
+     */
+    public List<String> unread(Path directory) throws IOException {
+        var unread = new TreeSet<String>();
+        try (var inside = Files.newDirectoryStream(directory, "*{.safetensors,.safetensors.index.json,.bin,.gguf}")) {
+            inside.forEach(file -> unread.add(file.getFileName().toString()));
+        }
+        files.forEach(file -> unread.remove(file.path().getFileName().toString()));
+        if (files.stream().noneMatch(file -> file.path().endsWith(SINGLE))) {
+            unread.remove(INDEX);
+        }
+        return List.copyOf(unread);
     }
 
     private void shards(Path directory) throws IOException {

@@ -35,7 +35,7 @@ final class Machine {
         if (bytes > all - before) {
             TAKEN.addAndGet(-bytes);
             throw new IllegalStateException(String.format(
-                    "%s would take %,d bytes, and this machine has %,d bytes of memory, of which Panamba has taken %,d.",
+                    "There is no room for %s: %,d bytes, where this machine has %,d bytes of memory, of which Panamba has taken %,d.",
                     name, bytes, all, before));
         }
     }

@@ -186,7 +186,7 @@ public final class ConfigFile {
         double E = number("expand", 2.0) * D + 1e-6;
         if (E > Integer.MAX_VALUE) {
             throw new IllegalArgumentException(
-                    "expand is " + json.get("expand") + ", and " + D + " times as much is too wide.");
+                    "expand * hidden_size is " + E + " and must be at most " + Integer.MAX_VALUE + ".");
         }
         var auto = !json.has(r) || json.get(r).isString() && text(r, null).equals("auto");
         int R = auto ? Math.ceilDiv(D, 16) : integer(r, null);

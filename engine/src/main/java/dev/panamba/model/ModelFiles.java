@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -123,31 +124,64 @@ public final class ModelFiles {
             files.rename(EMBEDDING, EMBEDDINGS);
             var stored = stored(config, files);
             var wanted = format != null ? format : format(stored, files);
-            if (stored.isGrouped() && wanted != stored) {
-                throw new IOException(directory + " has its weights as " + stored + ", which do not become " + wanted
-                        + " again: use the model that it was converted from.");
-            }
-            var parameters = parameters(file, config, wanted);
-            var names = new HashSet<String>();
-            for (var parameter : parameters) {
-                check(directory, parameter, files.weights().get(parameter.name()));
-                names.add(parameter.name());
-            }
-            for (var name : files.weights().keySet()) {
-                if (config.tieEmbeddings() && name.equals(HEAD)) {
-                    checkTied(
-                            directory,
-                            files.weights().get(HEAD),
-                            files.weights().get(EMBEDDINGS));
-                } else if (!names.contains(name)) {
-                    throw new IOException(directory + " has weights named " + name + ", which a model of its " + CONFIG
-                            + " has not.");
-                }
-            }
+            var parameters = checked(directory, config, files, stored, wanted);
             return map
                     ? mapped(directory, config, parameters, files, wanted, special)
                     : copied(directory, zero(directory, config, wanted, stored, special), parameters, files);
         }
+    }
+
+    /**
+     * Compares a directory's files with each other as {@link #weights} does, and loads nothing.
+     *
+     * @param directory of a model
+     * @return remarks: what is missing and may be, and what nobody reads
+     * @throws IOException if a file is missing that another one names, wrong, or of another model
+     */
+    public static List<String> check(Path directory) throws IOException {
+        var file = configFile(directory);
+        var json = WeightFiles.json(file);
+        var config = config(file, json);
+        SpecialTokens.read(directory, json);
+        var remarks = new ArrayList<String>();
+        if (!WeightFiles.exist(directory)) {
+            remarks.add(directory + " has no " + WEIGHTS + ", so this is what its " + CONFIG + " describes.");
+            return remarks;
+        }
+        try (var files = WeightFiles.open(directory)) {
+            files.rename(EMBEDDING, EMBEDDINGS);
+            var stored = stored(config, files);
+            checked(directory, config, files, stored, format(stored, files));
+            var unread = files.unread(directory);
+            if (!unread.isEmpty()) {
+                remarks.add(directory + " has files that are not read: " + String.join(", ", unread) + ".");
+            }
+        }
+        return remarks;
+    }
+
+    /** The parameters of a model, which are the weights of its files and have their shapes. */
+    private static List<Value> checked(Path directory, Config config, WeightFiles files, DType stored, DType wanted)
+            throws IOException {
+        if (stored.isGrouped() && wanted != stored) {
+            throw new IOException(directory + " has its weights as " + stored + ", which do not become " + wanted
+                    + " again: use the model that it was converted from.");
+        }
+        var parameters = parameters(directory.resolve(CONFIG), config, wanted);
+        var names = new HashSet<String>();
+        for (var parameter : parameters) {
+            check(directory, parameter, files.weights().get(parameter.name()));
+            names.add(parameter.name());
+        }
+        for (var name : files.weights().keySet()) {
+            if (config.tieEmbeddings() && name.equals(HEAD)) {
+                checkTied(directory, files.weights().get(HEAD), files.weights().get(EMBEDDINGS));
+            } else if (!names.contains(name)) {
+                throw new IOException(
+                        directory + " has weights named " + name + ", which a model of its " + CONFIG + " has not.");
+            }
+        }
+        return parameters;
     }
 
     private static List<Value> parameters(Path file, Config config, DType format) throws IOException {

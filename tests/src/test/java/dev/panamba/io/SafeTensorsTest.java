@@ -45,6 +45,11 @@ class SafeTensorsTest {
 
     static Stream<Arguments> malformed() {
         return Stream.of(
+                wrong("a Git LFS pointer", Fault.OTHER_FILE, text("version https://git-lfs.github.com/spec/v1\n")),
+                wrong("an HTML page", Fault.OTHER_FILE, text("<html>")),
+                wrong("gzip data", Fault.OTHER_FILE, "\u001F\u008B\b".getBytes(StandardCharsets.ISO_8859_1)),
+                wrong("a text", Fault.HEADER_TOO_LARGE, text("Entry not found")),
+                wrong("a short text", Fault.NO_HEADER, text("none")),
                 wrong("empty file", Fault.NO_HEADER, new byte[0]),
                 wrong("seven bytes", Fault.NO_HEADER, new byte[7]),
                 wrong("header length 0", Fault.HEADER_TOO_SMALL, raw(0, "")),
@@ -494,6 +499,10 @@ class SafeTensorsTest {
 
     private static byte[] latin1(String header) {
         return bytes(header.replace('\'', '"').getBytes(StandardCharsets.ISO_8859_1), 0);
+    }
+
+    private static byte[] text(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
     }
 
     private static byte[] raw(long length, String header) {
