@@ -26,7 +26,6 @@ public final class SafeTensors implements AutoCloseable {
     private final Path file;
     private final FileChannel channel;
     private final Header header;
-    private final Map<String, Entry> byName = new LinkedHashMap<>();
 
     /**
      * A tensor of the file.
@@ -43,7 +42,6 @@ public final class SafeTensors implements AutoCloseable {
         this.file = file;
         this.channel = channel;
         this.header = header;
-        header.tensors().forEach(t -> byName.put(t.name(), t));
     }
 
     /**
@@ -76,10 +74,11 @@ public final class SafeTensors implements AutoCloseable {
     /**
      * What the file says of itself.
      *
-     * @return texts by name
+     * @return texts by name, read from the file each time
+     * @throws IOException if it cannot be read
      */
-    public Map<String, String> metadata() {
-        return header.metadata();
+    public Map<String, String> metadata() throws IOException {
+        return Header.metadata(file, channel);
     }
 
     /**
@@ -98,7 +97,18 @@ public final class SafeTensors implements AutoCloseable {
      * @return its place, or null
      */
     public Entry tensor(String name) {
-        return byName.get(name);
+        int low = 0;
+        int high = header.byName().size();
+        while (low < high) {
+            int middle = (low + high) >>> 1;
+            int order = header.byName().get(middle).name().compareTo(name);
+            if (order == 0) {
+                return header.byName().get(middle);
+            }
+            low = order < 0 ? middle + 1 : low;
+            high = order < 0 ? high : middle;
+        }
+        return null;
     }
 
     /**
