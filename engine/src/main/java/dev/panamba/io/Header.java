@@ -4,17 +4,15 @@ import dev.panamba.io.MalformedFileException.Fault;
 import dev.panamba.tensor.DType;
 import dev.panamba.tensor.Shape;
 import java.io.IOException;
-import java.io.InputStream;
 import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.CharBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.charset.CoderResult;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -84,27 +82,6 @@ record Header(List<SafeTensors.Entry> tensors, List<SafeTensors.Entry> byName, l
         return new Reading(file, channel.size()).metadata(channel);
     }
 
-    /** A buffer as a stream. */
-    private static final class Bytes extends InputStream {
-        private final ByteBuffer buffer;
-
-        Bytes(ByteBuffer buffer) {
-            this.buffer = buffer;
-        }
-
-        @Override
-        public int read() {
-            return buffer.hasRemaining() ? buffer.get() & 0xFF : -1;
-        }
-
-        @Override
-        public int read(byte[] to, int offset, int length) {
-            int count = Math.min(length, buffer.remaining());
-            buffer.get(to, offset, count);
-            return count == 0 && length > 0 ? -1 : count;
-        }
-    }
-
     private static final class Reading {
         private final Path file;
         private final long size;
@@ -128,9 +105,13 @@ record Header(List<SafeTensors.Entry> tensors, List<SafeTensors.Entry> byName, l
                 if (text.get(1) == 0) {
                     throw refuse(Fault.NO_JSON, "a zero byte behind the brace");
                 }
-                checkUtf8(text.duplicate());
-                checkEscapes(text);
-                try (var json = JSON.createParser(ObjectReadContext.empty(), new Bytes(text.duplicate()))) {
+                if (!HeaderText.isUtf8(text)) {
+                    throw refuse(Fault.NO_UTF8, "");
+                }
+                if (HeaderText.hasHalfACharacter(text)) {
+                    throw refuse(Fault.NO_JSON, "half a character is escaped");
+                }
+                try (var json = JSON.createParser(ObjectReadContext.empty(), HeaderText.stream(text))) {
                     json.nextToken();
                     object(json);
                     if (json.nextToken() != null) {
@@ -148,7 +129,7 @@ record Header(List<SafeTensors.Entry> tensors, List<SafeTensors.Entry> byName, l
                     }
                 }
                 layout(size - dataStart);
-                return new Header(tensors, byName, dataStart);
+                return new Header(Collections.unmodifiableList(tensors), byName, dataStart);
             }
         }
 
@@ -177,7 +158,7 @@ record Header(List<SafeTensors.Entry> tensors, List<SafeTensors.Entry> byName, l
             var metadata = new LinkedHashMap<String, String>();
             try (var arena = Arena.ofConfined();
                     var json = factory((int) MOST_BYTES)
-                            .createParser(ObjectReadContext.empty(), new Bytes(text(channel, arena)))) {
+                            .createParser(ObjectReadContext.empty(), HeaderText.stream(text(channel, arena)))) {
                 json.nextToken();
                 while (json.nextToken() == JsonToken.PROPERTY_NAME) {
                     var ours = json.currentName().equals(METADATA);
@@ -218,51 +199,6 @@ record Header(List<SafeTensors.Entry> tensors, List<SafeTensors.Entry> byName, l
         /** The last character of an excerpt may be cut. */
         private static boolean isPrinted(int character) {
             return character >= ' ' && character != 0x7F || Character.isWhitespace(character);
-        }
-
-        /** Strict, and in small parts, since the text itself is not needed. */
-        private void checkUtf8(ByteBuffer bytes) throws MalformedFileException {
-            var decoder = StandardCharsets.UTF_8.newDecoder();
-            var characters = CharBuffer.allocate(8192);
-            CoderResult result;
-            do {
-                result = decoder.decode(bytes, characters.clear(), true);
-            } while (result.isOverflow());
-            if (result.isError()) {
-                throw refuse(Fault.NO_UTF8, "");
-            }
-        }
-
-        /** A character beyond 16 bits is two escapes; one of them alone is no character, which the parser does not mind. */
-        private void checkEscapes(ByteBuffer bytes) throws MalformedFileException {
-            for (int i = 0; i < bytes.limit() - 1; i++) {
-                if (bytes.get(i) == '\\' && bytes.get(++i) == 'u') {
-                    int first = escaped(bytes, i);
-                    if (first >= Character.MIN_SURROGATE && first <= Character.MAX_SURROGATE) {
-                        if (first > Character.MAX_HIGH_SURROGATE
-                                || i + 6 >= bytes.limit()
-                                || bytes.get(i + 5) != '\\'
-                                || bytes.get(i + 6) != 'u'
-                                || !isLowSurrogate(escaped(bytes, i + 6))) {
-                            throw refuse(Fault.NO_JSON, "half a character is escaped");
-                        }
-                        i += 6;
-                    }
-                }
-            }
-        }
-
-        private static boolean isLowSurrogate(int unit) {
-            return unit >= Character.MIN_LOW_SURROGATE && unit <= Character.MAX_LOW_SURROGATE;
-        }
-
-        /** The four digits behind a letter u; what is none is refused by the parser. */
-        private static int escaped(ByteBuffer bytes, int u) {
-            int unit = 0;
-            for (int i = u + 1; i <= u + 4; i++) {
-                unit = unit << 4 | (i < bytes.limit() ? Math.max(0, Character.digit(bytes.get(i), 16)) : 0);
-            }
-            return unit;
         }
 
         private void object(JsonParser json) throws IOException {

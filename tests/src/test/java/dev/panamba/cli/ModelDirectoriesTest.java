@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.panamba.Fork;
 import dev.panamba.graph.Team;
 import dev.panamba.infer.LanguageModel;
 import dev.panamba.infer.Sampler;
@@ -23,6 +24,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -326,6 +328,17 @@ class ModelDirectoriesTest {
                 16,
                 "--out",
                 folder.resolve("large"));
+    }
+
+    /** What no list foresees ends in a sentence too, and not in the trace of an Error. */
+    @Test
+    void aHeapThatIsTooSmallIsASentence() throws Exception {
+        var model = Files.createTempDirectory(folder, "heap");
+        Files.writeString(model.resolve("config.json"), " ".repeat(40 << 20) + "{}");
+        var fork = Fork.run(Map.of("JAVA_TOOL_OPTIONS", "-Xmx24m"), Main.class, "inspect", model.toString());
+        assertEquals(1, fork.exit(), fork.output());
+        assertTrue(fork.output().contains("panamba: Java's heap of "), fork.output());
+        assertFalse(fork.output().contains("\tat "), fork.output());
     }
 
     @Test

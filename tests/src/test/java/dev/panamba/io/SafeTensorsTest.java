@@ -265,6 +265,23 @@ class SafeTensorsTest {
         }
     }
 
+    @Test
+    void whatF32CannotHoldIsRefused() throws IOException {
+        try (var arena = Arena.ofConfined()) {
+            var to = arena.allocate(JAVA_FLOAT, 1);
+            for (double value : new double[] {1e39, -Double.MAX_VALUE}) {
+                var bytes = ByteBuffer.allocateDirect(Double.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+                bytes.putDouble(value);
+                var file = folder.resolve("double");
+                write(file, Map.of(), new Tensor("x", DType.F64, Shape.of(1), MemorySegment.ofBuffer(bytes.flip())));
+                try (var read = SafeTensors.open(file)) {
+                    var refused = assertThrows(IOException.class, () -> read.read(read.tensor("x"), to));
+                    assertTrue(refused.getMessage().contains(value + " in x"), refused.getMessage());
+                }
+            }
+        }
+    }
+
     private static float[] rounded(float[] values) {
         var rounded = values.clone();
         for (int i = 0; i < values.length; i++) {
