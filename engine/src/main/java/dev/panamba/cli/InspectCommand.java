@@ -35,7 +35,8 @@ final class InspectCommand implements Command {
 
     @Override
     public String description() {
-        return "Prints a model's tensors, its parameters in total and active for one token, and the memory it takes.";
+        return "Prints a model's tensors, its parameters in total and active for one token, and the memory it takes, and compares a"
+                + " directory's files with each other.";
     }
 
     @Override
@@ -50,6 +51,7 @@ final class InspectCommand implements Command {
         if (path == null) {
             model(given.get(PRESET), Presets.named(given.get(PRESET)).config());
         } else if (Files.isDirectory(path)) {
+            ModelFiles.check(path).forEach(System.err::println);
             model(path.toString(), ModelFiles.config(path));
         } else {
             file(path);
@@ -58,9 +60,9 @@ final class InspectCommand implements Command {
     }
 
     private void model(String name, Config config) {
-        var parameters = Network.parameters(config, DType.F32);
         int context = Math.min(CONTEXT, config.longest());
         var size = size(name, config, context);
+        var parameters = Network.parameters(config, DType.F32);
         var training = TrainingProgram.of(config, DType.F32, DType.F32, BATCH, context, 1, false);
         var plan = Plan.of(training.program(), Placement.PACKED);
         long weights = 4 * size.parameters();
@@ -106,7 +108,8 @@ final class InspectCommand implements Command {
         try {
             return Size.of(config, context);
         } catch (ArithmeticException e) {
-            throw new IllegalArgumentException(name + " describes a model of more bytes than can be counted.", e);
+            throw new IllegalArgumentException(
+                    name + " describes a model of more bytes than can be counted: " + e.getMessage(), e);
         } catch (IllegalArgumentException e) {
             throw new IllegalArgumentException(name + ": " + e.getMessage(), e);
         }

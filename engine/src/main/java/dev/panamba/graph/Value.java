@@ -89,7 +89,7 @@ public record Value(int id, String name, Shape shape, DType type, Role role, Val
                     ? type.stored(shape).elements()
                     : Math.multiplyExact(shape.elements(), type.bytes());
         } catch (ArithmeticException e) {
-            throw new IllegalArgumentException(this + " has more bytes than can be counted.", e);
+            throw new ArithmeticException(this + " has more bytes than can be counted.");
         }
     }
 

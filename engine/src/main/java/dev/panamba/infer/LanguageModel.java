@@ -37,12 +37,16 @@ public final class LanguageModel implements AutoCloseable {
 
     private final Weights weights;
     private final Tokenizer tokenizer;
+    private final Set<Integer> endTokens;
     private final Team team;
     private final SessionPool pool;
 
     private LanguageModel(Weights weights, Tokenizer tokenizer, DType compute, Team team) {
         this.weights = weights;
         this.tokenizer = tokenizer;
+        var end = tokenizer.endOfText();
+        this.endTokens =
+                weights.endTokens().isEmpty() && end.isPresent() ? Set.of(end.getAsInt()) : weights.endTokens();
         this.team = team;
         this.pool = new SessionPool(weights, compute, team, SLOTS);
     }
@@ -51,7 +55,8 @@ public final class LanguageModel implements AutoCloseable {
      * Loads a model: the weights are copied into memory of its own.
      *
      * @param directory with {@code config.json}, {@code model.safetensors} and, unless its tokens are bytes, {@code
-     *     tokenizer.json}; or the {@code --out} directory of a training
+     *     tokenizer.json}; or the {@code --out} directory of a training. A {@code generation_config.json} may say which tokens end
+     *     a text
      * @return the model, to be closed after its sessions
      * @throws IOException if a file is missing or wrong, with the file's name and what is wrong
      */
@@ -149,6 +154,15 @@ public final class LanguageModel implements AutoCloseable {
      */
     public Tokenizer tokenizer() {
         return tokenizer;
+    }
+
+    /**
+     * The tokens at which {@link Session#generate} ends.
+     *
+     * @return eos_token_id of {@code generation_config.json}, else of {@code config.json}, else the tokenizer's end of text, else none
+     */
+    public Set<Integer> endTokens() {
+        return endTokens;
     }
 
     /**

@@ -10,7 +10,6 @@ import dev.panamba.text.Tokenizer;
 import java.lang.foreign.MemorySegment;
 import java.util.Iterator;
 import java.util.NoSuchElementException;
-import java.util.OptionalInt;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
@@ -161,11 +160,11 @@ public final class Session implements AutoCloseable {
     }
 
     /**
-     * Generates tokens while it is iterated over, and ends at the tokenizer's end of text.
+     * Generates tokens while it is iterated over, and ends behind the first of the model's {@link LanguageModel#endTokens()}.
      *
      * @param sampler chooses them
      * @param count how many at most
-     * @return tokens with their text, in whole characters
+     * @return tokens with their text, in whole characters; a token that ends the text is the last one, and has none
      */
     public Iterable<Token> generate(Sampler sampler, int count) {
         if (count < 0) {
@@ -177,7 +176,6 @@ public final class Session implements AutoCloseable {
     private final class Generation implements Iterator<Token> {
         private final Sampler sampler;
         private final Tokenizer.Decoder decoder = model.tokenizer().decoder();
-        private final OptionalInt end = model.tokenizer().endOfText();
         private int left;
 
         Generation(Sampler sampler, int count) {
@@ -196,7 +194,11 @@ public final class Session implements AutoCloseable {
                 throw new NoSuchElementException();
             }
             int id = Session.this.next(sampler);
-            left = end.isPresent() && end.getAsInt() == id ? 0 : left - 1;
+            if (model.endTokens().contains(id)) {
+                left = 0;
+                return new Token(id, "");
+            }
+            left--;
             return new Token(id, decoder.append(id));
         }
     }

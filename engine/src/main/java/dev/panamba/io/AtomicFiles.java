@@ -79,7 +79,7 @@ public final class AtomicFiles {
          */
         static Content copyOf(Path file) {
             return channel -> {
-                try (var from = FileChannel.open(file)) {
+                try (var from = InputFiles.open(file)) {
                     for (long at = 0; at < from.size(); ) {
                         at += from.transferTo(at, from.size() - at, channel);
                     }

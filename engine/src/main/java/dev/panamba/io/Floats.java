@@ -21,20 +21,29 @@ final class Floats {
         }
     }
 
-    /** Converts what remains in a little-endian buffer. */
-    static void widen(DType type, ByteBuffer from, MemorySegment to) {
+    /** Converts what remains in a little-endian buffer of a tensor's elements. */
+    static void widen(SafeTensors.Entry tensor, Path file, ByteBuffer from, MemorySegment to) throws IOException {
+        var type = tensor.type();
         for (long i = 0; from.hasRemaining(); i++) {
             to.setAtIndex(
                     JAVA_FLOAT_UNALIGNED,
                     i,
                     switch (type) {
-                        case F64 -> (float) from.getDouble();
+                        case F64 -> single(from.getDouble(), tensor, file);
                         case BF16 -> Float.intBitsToFloat(from.getShort() << 16);
                         case F16 -> Float.float16ToFloat(from.getShort());
                         case F32 -> from.getFloat();
                         case I64, I32, I16, I8, U8, BOOL, INT8, INT4 -> throw new IllegalStateException(type.name());
                     });
         }
+    }
+
+    /** A number that F32 has not would become an infinity. */
+    private static float single(double x, SafeTensors.Entry tensor, Path file) throws IOException {
+        if (Double.isFinite(x) && !Float.isFinite((float) x)) {
+            throw new IOException(file + " has " + x + " in " + tensor.name() + ", which is too large for F32.");
+        }
+        return (float) x;
     }
 
     /** Fills what remains in a little-endian buffer; to the nearest, ties to even. */

@@ -7,6 +7,7 @@ import tools.jackson.core.ObjectReadContext;
 import tools.jackson.core.StreamReadFeature;
 import tools.jackson.core.exc.StreamReadException;
 import tools.jackson.core.json.JsonFactory;
+import tools.jackson.core.json.JsonReadFeature;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 
@@ -14,6 +15,8 @@ import tools.jackson.databind.node.JsonNodeFactory;
 final class JsonTree {
     private static final JsonFactory STRICT = JsonFactory.builder()
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            // Python writes Infinity and NaN, and reads them.
+            .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
             // Few numbers come here, and its tables and handles take a start ten milliseconds.
             .disable(StreamReadFeature.USE_FAST_DOUBLE_PARSER)
             .build();

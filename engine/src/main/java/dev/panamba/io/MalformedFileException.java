@@ -13,6 +13,8 @@ public final class MalformedFileException extends IOException {
 
     /** The ways in which a safetensors file can be wrong. */
     public enum Fault {
+        /** Something else, which is known. */
+        OTHER_FILE("is no safetensors file"),
         /** Shorter than the length of the header. */
         NO_HEADER("is too short to have a header"),
         /** The header's length is below that of an empty object. */
@@ -38,7 +40,7 @@ public final class MalformedFileException extends IOException {
         /** A tensor lacks dtype, shape or offsets, or they are of another type. */
         BAD_TENSOR("describes a tensor without dtype, shape or data_offsets"),
         /** More dimensions than anybody writes. */
-        TOO_MANY_DIMENSIONS("has a tensor with more than 64 dimensions"),
+        TOO_MANY_DIMENSIONS("has a tensor with more than 64 dimensions, or too many in all"),
         /** A dimension or offset is negative, fractional, or too large. */
         BAD_NUMBER("has a number that is no size"),
         /** An element type that is not known. */
@@ -56,7 +58,7 @@ public final class MalformedFileException extends IOException {
         /** The data are longer than the offsets say. */
         TRAILING_BYTES("has bytes behind its last tensor"),
         /** More tensors or metadata than anybody writes. */
-        TOO_MANY_TENSORS("has more than 100,000 tensors or metadata"),
+        TOO_MANY_TENSORS("has more than 100,000 tensors or 10,000 metadata"),
         /** An index is no index. */
         BAD_INDEX("is no index of weight files"),
         /** An index names something that is no weight file in its directory. */

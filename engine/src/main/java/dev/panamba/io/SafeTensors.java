@@ -11,7 +11,6 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -27,7 +26,6 @@ public final class SafeTensors implements AutoCloseable {
     private final Path file;
     private final FileChannel channel;
     private final Header header;
-    private final Map<String, Entry> byName = new LinkedHashMap<>();
 
     /**
      * A tensor of the file.
@@ -44,7 +42,6 @@ public final class SafeTensors implements AutoCloseable {
         this.file = file;
         this.channel = channel;
         this.header = header;
-        header.tensors().forEach(t -> byName.put(t.name(), t));
     }
 
     /**
@@ -56,10 +53,7 @@ public final class SafeTensors implements AutoCloseable {
      * @throws IOException if it cannot be read
      */
     public static SafeTensors open(Path file) throws IOException {
-        if (Files.isDirectory(file)) {
-            throw new IOException(file + " is a directory, and not a safetensors file.");
-        }
-        var channel = FileChannel.open(file);
+        var channel = InputFiles.open(file);
         try {
             return new SafeTensors(file, channel, Header.read(file, channel));
         } catch (IOException | RuntimeException e) {
@@ -80,10 +74,11 @@ public final class SafeTensors implements AutoCloseable {
     /**
      * What the file says of itself.
      *
-     * @return texts by name
+     * @return texts by name, read from the file each time
+     * @throws IOException if it cannot be read
      */
-    public Map<String, String> metadata() {
-        return header.metadata();
+    public Map<String, String> metadata() throws IOException {
+        return Header.metadata(file, channel);
     }
 
     /**
@@ -102,7 +97,18 @@ public final class SafeTensors implements AutoCloseable {
      * @return its place, or null
      */
     public Entry tensor(String name) {
-        return byName.get(name);
+        int low = 0;
+        int high = header.byName().size();
+        while (low < high) {
+            int middle = (low + high) >>> 1;
+            int order = header.byName().get(middle).name().compareTo(name);
+            if (order == 0) {
+                return header.byName().get(middle);
+            }
+            low = order < 0 ? middle + 1 : low;
+            high = order < 0 ? high : middle;
+        }
+        return null;
     }
 
     /**
@@ -147,7 +153,7 @@ public final class SafeTensors implements AutoCloseable {
         for (long i = 0; i < tensor.shape().elements(); i += PART / width) {
             int count = (int) Math.min(PART / width, tensor.shape().elements() - i);
             fill(buffer.clear().limit(count * width), at + i * width);
-            Floats.widen(tensor.type(), buffer.flip(), to.asSlice(i * Float.BYTES, (long) count * Float.BYTES));
+            Floats.widen(tensor, file, buffer.flip(), to.asSlice(i * Float.BYTES, (long) count * Float.BYTES));
         }
     }
 

@@ -10,12 +10,14 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeSet;
+import java.util.stream.Stream;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 
@@ -24,7 +26,7 @@ public final class WeightFiles implements AutoCloseable {
     private static final String SINGLE = "model.safetensors";
     private static final String INDEX = "model.safetensors.index.json";
     private static final String PICKLE = "pytorch_model.bin";
-    private static final long MOST_BYTES = 64 << 20;
+    private static final int MOST_BYTES = 64 << 20;
 
     private final List<SafeTensors> files = new ArrayList<>();
     private final Map<String, Weight> weights = new LinkedHashMap<>();
@@ -60,19 +62,18 @@ public final class WeightFiles implements AutoCloseable {
      * @throws IOException if it cannot be read or is no JSON, with the place
      */
     public static JsonNode json(Path file) throws IOException {
-        if (Files.isDirectory(file)) {
-            throw new IOException(file + " is a directory, and not a JSON file.");
-        }
-        if (Files.size(file) > MOST_BYTES) {
-            throw new IOException(
-                    file + " is too large for what it should be: " + Files.size(file) + " bytes of JSON.");
-        }
+        var bytes = InputFiles.bytes(file, MOST_BYTES);
         try {
-            return JsonTree.strict(Files.readAllBytes(file));
+            return JsonTree.strict(bytes);
         } catch (JacksonException e) {
-            throw new IOException(
-                    file + " is no JSON: " + e.getOriginalMessage().replaceAll("\\p{Cntrl}", " "), e);
+            throw new IOException(file + " is no JSON: " + whatIsWrong(bytes, e), e);
         }
+    }
+
+    private static String whatIsWrong(byte[] bytes, JacksonException e) {
+        return FileType.of(Arrays.copyOf(bytes, Math.min(bytes.length, InputFiles.PROBE)))
+                .map(FileType::toString)
+                .orElseGet(() -> e.getOriginalMessage().replaceAll("\\p{Cntrl}", " "));
     }
 
     /**
@@ -101,6 +102,35 @@ public final class WeightFiles implements AutoCloseable {
             weights.close();
             throw e;
         }
+    }
+
+    /**
+     * Whether a directory has weights that {@link #open} would look for.
+     *
+     * @param directory of a model
+     * @return false if it has neither of the two files, nor weights of another form
+     */
+    public static boolean exist(Path directory) {
+        return Stream.of(SINGLE, INDEX, PICKLE).anyMatch(name -> Files.exists(directory.resolve(name)));
+    }
+
+    /**
+     * Files that look like weights and are not read.
+     *
+     * @param directory that these files were opened from
+     * @return their names, sorted
+     * @throws IOException if the directory cannot be read
+     */
+    public List<String> unread(Path directory) throws IOException {
+        var unread = new TreeSet<String>();
+        try (var inside = Files.newDirectoryStream(directory, "*{.safetensors,.safetensors.index.json,.bin,.gguf}")) {
+            inside.forEach(file -> unread.add(file.getFileName().toString()));
+        }
+        files.forEach(file -> unread.remove(file.path().getFileName().toString()));
+        if (files.stream().noneMatch(file -> file.path().endsWith(SINGLE))) {
+            unread.remove(INDEX);
+        }
+        return List.copyOf(unread);
     }
 
     private void shards(Path directory) throws IOException {

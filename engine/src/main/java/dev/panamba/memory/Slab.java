@@ -15,12 +15,16 @@ public final class Slab implements AutoCloseable {
     private final String name;
     private final Arena arena;
     private final MemorySegment memory;
+    /** What counts as memory of the machine. */
+    private final long taken;
+
     private final AtomicInteger leases = new AtomicInteger();
 
-    private Slab(String name, Arena arena, MemorySegment memory) {
+    private Slab(String name, Arena arena, MemorySegment memory, long taken) {
         this.name = name;
         this.arena = arena;
         this.memory = memory;
+        this.taken = taken;
     }
 
     /**
@@ -29,11 +33,18 @@ public final class Slab implements AutoCloseable {
      * @param name what it holds, for messages
      * @param bytes size in bytes, at least 0
      * @return the slab, all zero
+     * @throws IllegalStateException if the machine has not so much memory, with both numbers
      */
     public static Slab map(String name, long bytes) {
-        var slab = mapSparse(name, bytes);
-        Pages.join(slab.memory);
-        return slab;
+        Machine.take(name, bytes);
+        try {
+            var slab = map(name, bytes, bytes);
+            Pages.join(slab.memory);
+            return slab;
+        } catch (RuntimeException e) {
+            Machine.giveBack(bytes);
+            throw e;
+        }
     }
 
     /**
@@ -42,12 +53,17 @@ public final class Slab implements AutoCloseable {
      * @param name what it holds, for messages
      * @param bytes size in bytes, at least 0
      * @return the slab, all zero
+     * @throws IllegalStateException if the system has not so many addresses
      */
     public static Slab mapSparse(String name, long bytes) {
+        return map(name, bytes, 0);
+    }
+
+    private static Slab map(String name, long bytes, long taken) {
         var arena = Arena.ofShared();
         try {
             var memory = Pages.map(Math.max(Extent.ALIGNMENT, bytes), arena);
-            return new Slab(name, arena, memory);
+            return new Slab(name, arena, memory, taken);
         } catch (RuntimeException e) {
             arena.close();
             throw e;
@@ -63,7 +79,7 @@ public final class Slab implements AutoCloseable {
      * @return the slab
      */
     public static Slab adopt(String name, Arena arena, MemorySegment memory) {
-        return new Slab(name, arena, memory);
+        return new Slab(name, arena, memory, 0);
     }
 
     /**
@@ -125,6 +141,7 @@ public final class Slab implements AutoCloseable {
         }
         if (out == 0) {
             arena.close();
+            Machine.giveBack(taken);
         }
     }
 }

@@ -11,6 +11,8 @@ import dev.panamba.model.Config.Position;
 import dev.panamba.model.Config.Switch;
 import dev.panamba.tensor.DType;
 import java.util.Locale;
+import java.util.Map;
+import java.util.function.Supplier;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
@@ -21,6 +23,18 @@ import tools.jackson.databind.node.ObjectNode;
  */
 public final class ConfigFile {
     private static final String STATE_SPACES = "state-spaces";
+    private static final int MOST_SHOWN = 80;
+
+    // Where others name what Config has.
+    private static final Map<String, String> HUGGING_FACE =
+            Map.of("num_blocks", "num_hidden_layers", "norm_eps", "layer_norm_epsilon");
+    private static final Map<String, String> STATE_SPACES_NAMES = Map.of(
+            "num_blocks", "n_layer",
+            "hidden_size", "d_model",
+            "expand * hidden_size", "expand * d_model",
+            "state_size", "d_state",
+            "conv_kernel", "d_conv",
+            "time_step_rank", "dt_rank");
 
     private final JsonNode json;
 
@@ -37,16 +51,34 @@ public final class ConfigFile {
      */
     public static Config read(JsonNode json) {
         var file = new ConfigFile(json);
+        if (!json.isObject()) {
+            throw new IllegalArgumentException("it holds no JSON object, and a configuration is one.");
+        }
         var type = file.text("model_type", json.has("d_model") && json.has("n_layer") ? STATE_SPACES : "");
         return switch (type) {
-            case STATE_SPACES -> file.stateSpaces();
+            case STATE_SPACES -> named(STATE_SPACES_NAMES, file::stateSpaces);
             case "panamba" -> file.panamba();
-            case "mamba" -> file.huggingFaceMamba();
+            case "mamba" -> named(HUGGING_FACE, file::huggingFaceMamba);
             default ->
                 throw new IllegalArgumentException("model_type is \"" + type
                         + "\"; Panamba reads \"panamba\" (its own families), \"mamba\" (Hugging Face's),"
                         + " and the config of state-spaces/mamba, which has d_model and n_layer.");
         };
+    }
+
+    /** Refusals of {@link Config} speak of Panamba's fields, and whoever has another's file looks for that one's. */
+    private static Config named(Map<String, String> names, Supplier<Config> read) {
+        try {
+            return read.get();
+        } catch (IllegalArgumentException e) {
+            for (var name : names.entrySet()) {
+                if (e.getMessage().startsWith(name.getKey() + " is ")) {
+                    var rest = e.getMessage().substring(name.getKey().length());
+                    throw new IllegalArgumentException(name.getValue() + rest, e);
+                }
+            }
+            throw e;
+        }
     }
 
     private Config panamba() {
@@ -85,8 +117,10 @@ public final class ConfigFile {
     private Config huggingFaceMamba() {
         int D = integer("hidden_size", null);
         var act = text("hidden_act", "silu");
-        if (!act.equals("silu")) {
-            throw new IllegalArgumentException("hidden_act is \"" + act + "\"; Panamba's Mamba has \"silu\" only.");
+        // One function of two names.
+        if (!act.equals("silu") && !act.equals("swish")) {
+            throw new IllegalArgumentException(
+                    "hidden_act is \"" + act + "\"; Panamba's Mamba has \"silu\", which is \"swish\" too, only.");
         }
         // Residuals are F32 here whatever this says, and so is all that is computed.
         flag("residual_in_fp32", true);
@@ -149,10 +183,14 @@ public final class ConfigFile {
 
     private Mamba mamba(int D, String n, String k, String r, boolean projectionBias, boolean convBias) {
         // Room for the rounding of a ratio that is no binary fraction.
-        int E = (int) (number("expand", 2.0) * D + 1e-6);
+        double E = number("expand", 2.0) * D + 1e-6;
+        if (E > Integer.MAX_VALUE) {
+            throw new IllegalArgumentException(
+                    "expand * hidden_size is " + E + " and must be at most " + Integer.MAX_VALUE + ".");
+        }
         var auto = !json.has(r) || json.get(r).isString() && text(r, null).equals("auto");
         int R = auto ? Math.ceilDiv(D, 16) : integer(r, null);
-        return new Mamba(E, integer(n, 16), integer(k, 4), R, projectionBias, convBias);
+        return new Mamba((int) E, integer(n, 16), integer(k, 4), R, projectionBias, convBias);
     }
 
     /**
@@ -259,7 +297,7 @@ public final class ConfigFile {
         if (node == null) {
             return otherwise;
         }
-        if (!node.isNumber()) {
+        if (!node.isNumber() || !Double.isFinite(node.doubleValue())) {
             throw wrong(field, "a number", node);
         }
         return node.doubleValue();
@@ -297,8 +335,14 @@ public final class ConfigFile {
         throw new IllegalArgumentException(field + " is \"" + text + "\", which Panamba does not have.");
     }
 
+    /** A file's content in a sentence: not more than a line of it. */
+    private static String shown(JsonNode node) {
+        var text = node.toString();
+        return text.length() <= MOST_SHOWN ? text : text.substring(0, MOST_SHOWN) + "...";
+    }
+
     private static IllegalArgumentException wrong(String field, String wanted, JsonNode node) {
         return new IllegalArgumentException(
-                node == null ? field + " is missing." : field + " is " + node + " and must be " + wanted + ".");
+                node == null ? field + " is missing." : field + " is " + shown(node) + " and must be " + wanted + ".");
     }
 }

@@ -12,13 +12,14 @@ import dev.panamba.text.Tokenizer;
 import dev.panamba.text.Tokenizers;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.NotDirectoryException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import tools.jackson.databind.JsonNode;
 
 /**
  * A model as a directory: {@code config.json}, {@code model.safetensors} (or shards with an index) and {@code tokenizer.json},
@@ -31,6 +32,9 @@ public final class ModelFiles {
     public static final String WEIGHTS = "model.safetensors";
     /** The tokenizer's file. */
     public static final String TOKENIZER = "tokenizer.json";
+
+    /** What transformers says of generating, of which the tokens that end a text are used and the rest is kept. */
+    public static final String GENERATION = "generation_config.json";
 
     private static final String EMBEDDINGS = "backbone.embeddings.weight";
     // What state-spaces/mamba calls it.
@@ -48,11 +52,15 @@ public final class ModelFiles {
      * @throws IOException if it is missing or wrong
      */
     public static Config config(Path directory) throws IOException {
+        return readConfig(configFile(directory));
+    }
+
+    private static Path configFile(Path directory) throws IOException {
         if (Files.exists(directory) && !Files.isDirectory(directory)) {
             throw new NotDirectoryException(
                     directory + " is a file, and a model is a directory with " + CONFIG + " and " + WEIGHTS + ".");
         }
-        return readConfig(directory.resolve(CONFIG));
+        return directory.resolve(CONFIG);
     }
 
     /**
@@ -63,11 +71,12 @@ public final class ModelFiles {
      * @throws IOException if it is missing or wrong
      */
     public static Config readConfig(Path file) throws IOException {
-        if (!Files.exists(file)) {
-            throw new NoSuchFileException(file.toString());
-        }
+        return config(file, WeightFiles.json(file));
+    }
+
+    private static Config config(Path file, JsonNode json) throws IOException {
         try {
-            return ConfigFile.read(WeightFiles.json(file));
+            return ConfigFile.read(json);
         } catch (IllegalArgumentException e) {
             throw new IOException(file + ": " + e.getMessage(), e);
         }
@@ -107,35 +116,79 @@ public final class ModelFiles {
      * @throws IOException if a file is missing, wrong, of another model, or of a narrower format
      */
     public static Weights weights(Path directory, boolean map, DType format) throws IOException {
-        var config = config(directory);
+        var file = configFile(directory);
+        var json = WeightFiles.json(file);
+        var config = config(file, json);
+        var special = SpecialTokens.read(directory, json);
         try (var files = WeightFiles.open(directory)) {
             files.rename(EMBEDDING, EMBEDDINGS);
             var stored = stored(config, files);
             var wanted = format != null ? format : format(stored, files);
-            if (stored.isGrouped() && wanted != stored) {
-                throw new IOException(directory + " has its weights as " + stored + ", which do not become " + wanted
-                        + " again: use the model that it was converted from.");
-            }
-            var parameters = Network.parameters(config, wanted);
-            var names = new HashSet<String>();
-            for (var parameter : parameters) {
-                check(directory, parameter, files.weights().get(parameter.name()));
-                names.add(parameter.name());
-            }
-            for (var name : files.weights().keySet()) {
-                if (config.tieEmbeddings() && name.equals(HEAD)) {
-                    checkTied(
-                            directory,
-                            files.weights().get(HEAD),
-                            files.weights().get(EMBEDDINGS));
-                } else if (!names.contains(name)) {
-                    throw new IOException(directory + " has weights named " + name + ", which a model of its " + CONFIG
-                            + " has not.");
-                }
-            }
+            var parameters = checked(directory, config, files, stored, wanted);
             return map
-                    ? mapped(directory, config, parameters, files, wanted)
-                    : copied(config, parameters, files, wanted, stored);
+                    ? mapped(directory, config, parameters, files, wanted, special)
+                    : copied(directory, zero(directory, config, wanted, stored, special), parameters, files);
+        }
+    }
+
+    /**
+     * Compares a directory's files with each other as {@link #weights} does, and loads nothing.
+     *
+     * @param directory of a model
+     * @return remarks: what is missing and may be, and what nobody reads
+     * @throws IOException if a file is missing that another one names, wrong, or of another model
+     */
+    public static List<String> check(Path directory) throws IOException {
+        var file = configFile(directory);
+        var json = WeightFiles.json(file);
+        var config = config(file, json);
+        SpecialTokens.read(directory, json);
+        var remarks = new ArrayList<String>();
+        if (!WeightFiles.exist(directory)) {
+            remarks.add(directory + " has no " + WEIGHTS + ", so this is what its " + CONFIG + " describes.");
+            return remarks;
+        }
+        try (var files = WeightFiles.open(directory)) {
+            files.rename(EMBEDDING, EMBEDDINGS);
+            var stored = stored(config, files);
+            checked(directory, config, files, stored, format(stored, files));
+            var unread = files.unread(directory);
+            if (!unread.isEmpty()) {
+                remarks.add(directory + " has files that are not read: " + String.join(", ", unread) + ".");
+            }
+        }
+        return remarks;
+    }
+
+    /** The parameters of a model, which are the weights of its files and have their shapes. */
+    private static List<Value> checked(Path directory, Config config, WeightFiles files, DType stored, DType wanted)
+            throws IOException {
+        if (stored.isGrouped() && wanted != stored) {
+            throw new IOException(directory + " has its weights as " + stored + ", which do not become " + wanted
+                    + " again: use the model that it was converted from.");
+        }
+        var parameters = parameters(directory.resolve(CONFIG), config, wanted);
+        var names = new HashSet<String>();
+        for (var parameter : parameters) {
+            check(directory, parameter, files.weights().get(parameter.name()));
+            names.add(parameter.name());
+        }
+        for (var name : files.weights().keySet()) {
+            if (config.tieEmbeddings() && name.equals(HEAD)) {
+                checkTied(directory, files.weights().get(HEAD), files.weights().get(EMBEDDINGS));
+            } else if (!names.contains(name)) {
+                throw new IOException(
+                        directory + " has weights named " + name + ", which a model of its " + CONFIG + " has not.");
+            }
+        }
+        return parameters;
+    }
+
+    private static List<Value> parameters(Path file, Config config, DType format) throws IOException {
+        try {
+            return Network.parameters(config, format);
+        } catch (ArithmeticException e) {
+            throw new IOException(file + " describes a model that is too large: " + e.getMessage(), e);
         }
     }
 
@@ -187,7 +240,13 @@ public final class ModelFiles {
     }
 
     private static Weights mapped(
-            Path directory, Config config, List<Value> parameters, WeightFiles files, DType format) throws IOException {
+            Path directory,
+            Config config,
+            List<Value> parameters,
+            WeightFiles files,
+            DType format,
+            SpecialTokens special)
+            throws IOException {
         for (var parameter : parameters) {
             var type = files.weights().get(parameter.name()).entry().type();
             if (type != Weights.fileType(parameter.type())) {
@@ -202,20 +261,38 @@ public final class ModelFiles {
                 .map(Value::name)
                 .toList());
         var store = Store.mapped("the weights", mapping.slab(), mapping.segments());
-        return new Weights(config, parameters, store, format, format);
+        return new Weights(config, parameters, store, format, format, special);
     }
 
-    private static Weights copied(Config config, List<Value> parameters, WeightFiles files, DType format, DType stored)
+    private static Weights zero(Path directory, Config config, DType format, DType stored, SpecialTokens special)
             throws IOException {
-        var weights = Weights.zero(config, format, stored);
+        try {
+            return Weights.zero(config, format, stored, special);
+        } catch (IllegalStateException e) {
+            throw new IOException(directory + ": " + e.getMessage(), e);
+        }
+    }
+
+    private static Weights copied(Path directory, Weights weights, List<Value> parameters, WeightFiles files)
+            throws IOException {
+        var converts = weights.format() != DType.F32 && weights.format() != weights.stored();
         // Only rounding is work that is worth threads.
-        try (var team = format == DType.F32 ? new Team(1) : Team.ofAllCores()) {
+        try (var team = weights.format() == DType.F32 ? new Team(1) : Team.ofAllCores()) {
             for (var parameter : parameters) {
                 var weight = files.weights().get(parameter.name());
                 if (weight.entry().type() == Weights.fileType(parameter.type())) {
                     weight.file().copy(weight.entry(), weights.store().at(parameter.name()));
                 } else {
-                    weights.fill(parameter, team, w -> weight.file().read(weight.entry(), w));
+                    weights.fill(
+                            directory.toString(),
+                            parameter,
+                            team,
+                            w -> weight.file().read(weight.entry(), w));
+                }
+                // What is rounded was checked meanwhile.
+                if (converts && parameter.type() == DType.F32) {
+                    weights.checkFinite(
+                            directory.toString(), parameter, weights.store().at(parameter.name()));
                 }
             }
             return weights;
@@ -226,7 +303,7 @@ public final class ModelFiles {
     }
 
     /**
-     * What a model's directory holds.
+     * What a model's directory holds: what it needs, and what the files that the weights come from say of special tokens.
      *
      * @param weights the model
      * @param type of the weights in the file: F32, BF16 or F16, or the format that they have already
@@ -237,10 +314,15 @@ public final class ModelFiles {
         // Beside narrow matrices what is small stays F32, so that the file can be mapped.
         var floats = weights.format() == DType.F32 ? type : DType.F32;
         var files = new LinkedHashMap<String, Content>();
-        files.put(CONFIG, Content.of(ConfigFile.write(weights.config(), type).toPrettyString() + "\n"));
+        var special = weights.special();
+        var config = ConfigFile.write(weights.config(), type).setAll(special.ids());
+        files.put(CONFIG, Content.of(config.toPrettyString() + "\n"));
         files.put(WEIGHTS, channel -> SafeTensors.write(channel, Map.of("format", "pt"), weights.tensors(), floats));
         if (tokenizer != null) {
             files.put(TOKENIZER, Content.copyOf(tokenizer));
+        }
+        if (special.generation() != null) {
+            files.put(GENERATION, Content.of(special.generation()));
         }
         return files;
     }

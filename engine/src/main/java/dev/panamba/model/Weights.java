@@ -6,6 +6,7 @@ import dev.panamba.graph.Role;
 import dev.panamba.graph.Store;
 import dev.panamba.graph.Team;
 import dev.panamba.graph.UpdateOp.Quantise;
+import dev.panamba.graph.UpdateOp.SquaredNorm;
 import dev.panamba.graph.Value;
 import dev.panamba.memory.Placement;
 import dev.panamba.tensor.DType;
@@ -14,9 +15,12 @@ import dev.panamba.tensor.Tensor;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * A model's parameters in memory, with the names and shapes of its configuration: F32, or for inference with the large matrices
@@ -28,13 +32,15 @@ public final class Weights implements AutoCloseable {
     private final Store store;
     private final DType format;
     private final DType stored;
+    private final SpecialTokens special;
 
-    Weights(Config config, List<Value> parameters, Store store, DType format, DType stored) {
+    Weights(Config config, List<Value> parameters, Store store, DType format, DType stored, SpecialTokens special) {
         this.config = config;
         this.parameters = parameters;
         this.store = store;
         this.format = format;
         this.stored = stored;
+        this.special = special;
     }
 
     /**
@@ -43,11 +49,12 @@ public final class Weights implements AutoCloseable {
      * @param config the model
      * @param format type of the large matrices: F32, BF16, INT8 or INT4
      * @param stored type of the file that they will come from
+     * @param special what the model's files say of its tokens
      * @return weights in memory of their own
      */
-    static Weights zero(Config config, DType format, DType stored) {
+    static Weights zero(Config config, DType format, DType stored, SpecialTokens special) {
         var parameters = Network.parameters(config, format);
-        return new Weights(config, parameters, Store.allocate("the weights", parameters), format, stored);
+        return new Weights(config, parameters, Store.allocate("the weights", parameters), format, stored, special);
     }
 
     /**
@@ -58,7 +65,7 @@ public final class Weights implements AutoCloseable {
      * @return weights in memory of their own
      */
     public static Weights random(Config config, long seed) {
-        var weights = zero(config, DType.F32, DType.F32);
+        var weights = zero(config, DType.F32, DType.F32, SpecialTokens.NONE);
         Initialisation.draw(weights.parameters, weights.store, seed);
         return weights;
     }
@@ -70,6 +77,19 @@ public final class Weights implements AutoCloseable {
      */
     public Config config() {
         return config;
+    }
+
+    /**
+     * The tokens that end a text, as the files say that the weights come from; they stay with the model where it is saved.
+     *
+     * @return eos_token_id of {@code generation_config.json}, else of {@code config.json}; empty where neither has it
+     */
+    public Set<Integer> endTokens() {
+        return Collections.unmodifiableSet(special.ends());
+    }
+
+    SpecialTokens special() {
+        return special;
     }
 
     /**
@@ -87,12 +107,13 @@ public final class Weights implements AutoCloseable {
      * @param format BF16, INT8 or INT4
      * @param team who converts
      * @return weights in memory of their own
+     * @throws UncheckedIOException naming the first parameter that holds a NaN or an infinity, which have no place in it
      */
     public Weights in(DType format, Team team) {
-        var narrow = zero(config, format, format);
+        var narrow = zero(config, format, format, special);
         try {
             for (var parameter : narrow.parameters) {
-                narrow.fill(parameter, team, segment -> segment.copyFrom(store.at(parameter.name())));
+                narrow.fill("The model", parameter, team, segment -> segment.copyFrom(store.at(parameter.name())));
             }
             return narrow;
         } catch (RuntimeException | IOException e) {
@@ -110,11 +131,13 @@ public final class Weights implements AutoCloseable {
     /**
      * Fills a parameter, rounding to its type.
      *
+     * @param model its name, for messages
      * @param parameter one of these weights
      * @param team who rounds
      * @param source of its numbers
+     * @throws IOException if the source cannot be read, or if a number is to be rounded that is none
      */
-    void fill(Value parameter, Team team, Source source) throws IOException {
+    void fill(String model, Value parameter, Team team, Source source) throws IOException {
         if (parameter.type() == DType.F32) {
             source.write(store.at(parameter.name()));
             return;
@@ -123,11 +146,37 @@ public final class Weights implements AutoCloseable {
         var target = graph.matrix(
                 parameter.name(), parameter.type(), parameter.shape().dims());
         var w = graph.input("w", DType.F32, parameter.shape().dims());
+        var squares = graph.output(graph.value(
+                "squares",
+                DType.F64,
+                Role.ACTIVATION,
+                Shape.of(SquaredNorm.parts(parameter.shape().elements()))));
+        graph.add(new SquaredNorm(squares, w));
         graph.add(new Quantise(target, w));
         try (var quantise =
                 Executable.bind(graph.program(), DType.F32, team, Map.of(Role.PARAMETER, store), Placement.PACKED)) {
             source.write(quantise.at(w));
             quantise.run();
+            // A sum of squares in double precision is finite if all numbers are, and the kernel has it while memory
+            // brings them.
+            var sums = quantise.at(squares);
+            for (long i = 0; i < sums.byteSize() / Double.BYTES; i++) {
+                if (!Double.isFinite(sums.getAtIndex(ValueLayout.JAVA_DOUBLE, i))) {
+                    checkFinite(model, parameter, quantise.at(w));
+                }
+            }
+        }
+    }
+
+    /** Refuses what no longer is in a narrower format: a NaN would vanish in it, and an infinity take its whole group along. */
+    void checkFinite(String model, Value parameter, MemorySegment f32) throws IOException {
+        for (long i = 0; i < f32.byteSize() / Float.BYTES; i++) {
+            float x = f32.getAtIndex(ValueLayout.JAVA_FLOAT, i);
+            if (!Float.isFinite(x)) {
+                throw new IOException(model + " has " + x + " in " + parameter.name() + " (element " + i
+                        + "), and is not converted to " + format
+                        + ": its weights are damaged, or its training diverged.");
+            }
         }
     }
 

@@ -24,7 +24,12 @@ public final class Shape {
             if (dim < 0) {
                 throw new IllegalArgumentException("A shape with the negative dimension " + dim + ".");
             }
-            elements = Math.multiplyExact(elements, dim);
+            try {
+                elements = Math.multiplyExact(elements, dim);
+            } catch (ArithmeticException e) {
+                throw new ArithmeticException(
+                        "A shape of " + Arrays.toString(dims) + " has more elements than can be counted.");
+            }
         }
         return new Shape(dims.clone());
     }

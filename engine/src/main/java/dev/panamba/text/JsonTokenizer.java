@@ -1,10 +1,10 @@
 package dev.panamba.text;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import dev.panamba.io.FileType;
+import dev.panamba.io.InputFiles;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -44,14 +44,13 @@ final class JsonTokenizer implements Tokenizer {
     private final OptionalInt endOfText;
 
     JsonTokenizer(Path file) throws IOException {
-        if (!Files.exists(file)) {
-            throw new NoSuchFileException(file.toString());
-        }
+        InputFiles.check(file);
         JsonNode json;
         try {
             json = new JsonMapper().readTree(file);
         } catch (JacksonException e) {
-            throw new IOException(file + " is no tokenizer.json: " + e.getOriginalMessage(), e);
+            var why = InputFiles.type(file).map(FileType::toString).orElse(e.getOriginalMessage());
+            throw new IOException(file + " is no tokenizer.json: " + why, e);
         }
         int highest = -1;
         var end = OptionalInt.empty();

@@ -7,9 +7,13 @@ import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
 import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
 import dev.panamba.io.AtomicFiles;
+import dev.panamba.io.InputFiles;
 import java.io.BufferedOutputStream;
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.RandomAccessFile;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
@@ -27,18 +31,24 @@ public final class TokenFile implements AutoCloseable {
     private static final long MAGIC = 0x314E_454B_4F54_4250L; // "PBTOKEN1"
     private static final int HEADER = 32;
 
+    private final Path file;
+    /** The mapped file, whose size can be asked for without anything that an interrupt could close. */
+    private final RandomAccessFile handle;
+
     private final Arena arena;
     private final MemorySegment tokens;
     private final int width;
     private final int vocabulary;
     private final long length;
 
-    private TokenFile(Arena arena, MemorySegment file, int width, int vocabulary, long length) {
+    private TokenFile(Path file, RandomAccessFile handle, Arena arena, MemorySegment bytes, int vocabulary) {
+        this.file = file;
+        this.handle = handle;
         this.arena = arena;
-        this.tokens = file.asSlice(HEADER);
-        this.width = width;
+        this.tokens = bytes.asSlice(HEADER);
+        this.width = width(vocabulary);
         this.vocabulary = vocabulary;
-        this.length = length;
+        this.length = tokens.byteSize() / width;
     }
 
     /**
@@ -121,9 +131,11 @@ public final class TokenFile implements AutoCloseable {
      * @throws IOException if it cannot be read or is no whole token file
      */
     public static TokenFile open(Path file) throws IOException {
+        InputFiles.check(file);
+        var handle = new RandomAccessFile(file.toFile(), "r");
         var arena = Arena.ofShared();
-        try (var channel = FileChannel.open(file)) {
-            var bytes = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
+        try {
+            var bytes = handle.getChannel().map(FileChannel.MapMode.READ_ONLY, 0, handle.length(), arena);
             if (bytes.byteSize() < HEADER || bytes.get(JAVA_LONG_UNALIGNED, 0) != MAGIC) {
                 throw new IOException(file + " is no token file.");
             }
@@ -139,8 +151,9 @@ public final class TokenFile implements AutoCloseable {
                     || (bytes.byteSize() - HEADER) % width != 0) {
                 throw new IOException(file + " is a damaged token file: delete it, it is made again.");
             }
-            return new TokenFile(arena, bytes, width, (int) vocabulary, length);
+            return new TokenFile(file, handle, arena, bytes, (int) vocabulary);
         } catch (IOException | RuntimeException e) {
+            handle.close();
             arena.close();
             throw e;
         }
@@ -185,15 +198,32 @@ public final class TokenFile implements AutoCloseable {
      * @param count how many
      * @param to I32
      * @param at index in it of the first
+     * @throws UncheckedIOException if somebody has cut the file meanwhile: to touch what is gone would be an error of the JVM
      */
     public void copy(long from, int count, MemorySegment to, long at) {
+        checkIsWhole();
         for (int i = 0; i < count; i++) {
             to.setAtIndex(JAVA_INT, at + i, at(from + i));
+        }
+    }
+
+    private void checkIsWhole() {
+        try {
+            if (handle.length() < HEADER + tokens.byteSize()) {
+                throw new EOFException(file + " became shorter while it was read: make it again.");
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 
     @Override
     public void close() {
         arena.close();
+        try {
+            handle.close();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 }

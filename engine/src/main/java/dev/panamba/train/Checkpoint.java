@@ -149,7 +149,7 @@ public final class Checkpoint {
         settings.accept(json.putObject("settings"));
         files.put(TRAINER, Content.of(json.toPrettyString() + "\n"));
         AtomicFiles.directory(checkpoint.directory, files);
-        for (var name : List.of(ModelFiles.CONFIG, ModelFiles.WEIGHTS, ModelFiles.TOKENIZER)) {
+        for (var name : List.of(ModelFiles.CONFIG, ModelFiles.WEIGHTS, ModelFiles.TOKENIZER, ModelFiles.GENERATION)) {
             if (files.containsKey(name)) {
                 AtomicFiles.link(
                         training.resolve(name),

@@ -85,9 +85,11 @@ class LifetimeTest {
         assertTrue(refused.getMessage().contains("model is closed"), refused.getMessage());
         assertNotNull(model.config());
         assertNotNull(model.tokenizer());
+        assertNotNull(model.endTokens());
         model.measure(new Profile());
         assertEquals(
-                new TreeSet<>(Arrays.asList("batch", "close", "config", "measure", "newSession", "tokenizer")),
+                new TreeSet<>(
+                        Arrays.asList("batch", "close", "config", "endTokens", "measure", "newSession", "tokenizer")),
                 publicMethods(LanguageModel.class),
                 "a method without a test");
     }

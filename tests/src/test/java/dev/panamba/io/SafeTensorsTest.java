@@ -45,6 +45,11 @@ class SafeTensorsTest {
 
     static Stream<Arguments> malformed() {
         return Stream.of(
+                wrong("a Git LFS pointer", Fault.OTHER_FILE, text("version https://git-lfs.github.com/spec/v1\n")),
+                wrong("an HTML page", Fault.OTHER_FILE, text("<html>")),
+                wrong("gzip data", Fault.OTHER_FILE, "\u001F\u008B\b".getBytes(StandardCharsets.ISO_8859_1)),
+                wrong("a text", Fault.HEADER_TOO_LARGE, text("Entry not found")),
+                wrong("a short text", Fault.NO_HEADER, text("none")),
                 wrong("empty file", Fault.NO_HEADER, new byte[0]),
                 wrong("seven bytes", Fault.NO_HEADER, new byte[7]),
                 wrong("header length 0", Fault.HEADER_TOO_SMALL, raw(0, "")),
@@ -256,6 +261,23 @@ class SafeTensorsTest {
                 }
                 var expected = type == DType.BF16 ? rounded(values) : values;
                 assertArrayEquals(expected, to.toArray(JAVA_FLOAT), type.name());
+            }
+        }
+    }
+
+    @Test
+    void whatF32CannotHoldIsRefused() throws IOException {
+        try (var arena = Arena.ofConfined()) {
+            var to = arena.allocate(JAVA_FLOAT, 1);
+            for (double value : new double[] {1e39, -Double.MAX_VALUE}) {
+                var bytes = ByteBuffer.allocateDirect(Double.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+                bytes.putDouble(value);
+                var file = folder.resolve("double");
+                write(file, Map.of(), new Tensor("x", DType.F64, Shape.of(1), MemorySegment.ofBuffer(bytes.flip())));
+                try (var read = SafeTensors.open(file)) {
+                    var refused = assertThrows(IOException.class, () -> read.read(read.tensor("x"), to));
+                    assertTrue(refused.getMessage().contains(value + " in x"), refused.getMessage());
+                }
             }
         }
     }
@@ -494,6 +516,10 @@ class SafeTensorsTest {
 
     private static byte[] latin1(String header) {
         return bytes(header.replace('\'', '"').getBytes(StandardCharsets.ISO_8859_1), 0);
+    }
+
+    private static byte[] text(String text) {
+        return text.getBytes(StandardCharsets.UTF_8);
     }
 
     private static byte[] raw(long length, String header) {

@@ -3,6 +3,7 @@ package dev.panamba.text;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.ByteArrayOutputStream;
@@ -11,10 +12,13 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
+import java.util.zip.GZIPOutputStream;
 import java.util.zip.ZipEntry;
 import java.util.zip.ZipOutputStream;
 import org.junit.jupiter.api.Test;
@@ -122,6 +126,146 @@ class CorpusTest {
         assertThrows(IOException.class, () -> Corpus.of(zip).read(new Documents()));
         new ZipOutputStream(Files.newOutputStream(zip)).close();
         assertEquals(new Corpus.Summary(0, 0, 0), Corpus.of(zip).read(new Documents()));
+    }
+
+    @Test
+    void whatIsNoTextIsRefusedAsWhatItIs() throws IOException {
+        var gzip = new ByteArrayOutputStream();
+        try (var out = new GZIPOutputStream(gzip)) {
+            out.write(LATIN1);
+        }
+        var files = Map.of(
+                "gzip data", gzip.toByteArray(),
+                "text in UTF-16", "No text of bytes.\n".repeat(600).getBytes(StandardCharsets.UTF_16LE),
+                "holds weights", "\2\0\0\0\0\0\0\0{}".getBytes(StandardCharsets.ISO_8859_1),
+                "a Git LFS pointer", "version https://git-lfs.github.com/spec/v1\n".getBytes(StandardCharsets.UTF_8));
+        for (var entry : files.entrySet()) {
+            // Its name says nothing.
+            var file = Files.write(folder.resolve("data.txt"), entry.getValue());
+            var refused = assertThrows(IOException.class, () -> Corpus.of(file).read(new Documents()));
+            assertTrue(refused.getMessage().startsWith(file + " is no text: it is "), refused.getMessage());
+            assertTrue(refused.getMessage().contains(entry.getKey()), refused.getMessage());
+            // One of many is left out.
+            var inside = Files.createDirectories(folder.resolve("inside"));
+            Files.write(inside.resolve("data.txt"), entry.getValue());
+            Files.writeString(inside.resolve("text.txt"), "text");
+            var read = new Documents();
+            assertEquals(new Corpus.Summary(1, 1, 4), Corpus.of(inside).read(read));
+            assertEquals(List.of("text"), read.texts());
+        }
+        // A page is text, if somebody wants it.
+        var page = Files.writeString(folder.resolve("page"), "<html>");
+        assertEquals(new Corpus.Summary(1, 0, 6), Corpus.of(page).read(new Documents()));
+    }
+
+    @Test
+    void whatIsHiddenIsLeftOut() throws IOException {
+        var root = folder.resolve(".corpus");
+        for (var name : List.of("a", ".a", "b/c", "b/.c", ".git/objects/d", "b/.svn/e", "__MACOSX/._a", "b/..f")) {
+            Files.createDirectories(root.resolve(name).getParent());
+            Files.writeString(root.resolve(name), name);
+        }
+        var read = new Documents();
+        assertEquals(new Corpus.Summary(2, 0, 4), Corpus.of(root).read(read));
+        assertEquals(List.of("a", "b/c"), read.texts());
+        var zip = folder.resolve("a.zip");
+        try (var out = new ZipOutputStream(Files.newOutputStream(zip))) {
+            for (var name : List.of("./a", ".a", "b/c", "b/.c", ".git/objects/d", "__MACOSX/._a")) {
+                out.putNextEntry(new ZipEntry(name));
+                out.write(name.getBytes(StandardCharsets.UTF_8));
+            }
+        }
+        read = new Documents();
+        assertEquals(new Corpus.Summary(2, 0, 6), Corpus.of(zip).read(read));
+        assertEquals(List.of("./a", "b/c"), read.texts());
+    }
+
+    @Test
+    void linksAreFollowedAndLoopsNoticed() throws Exception {
+        var root = Files.createDirectories(folder.resolve("root"));
+        var other = Files.createDirectories(folder.resolve("other/deep"));
+        Files.writeString(root.resolve("a"), "a");
+        Files.writeString(other.resolve("b"), "b");
+        Files.writeString(folder.resolve("c"), "c");
+        Files.createSymbolicLink(root.resolve("0-to-other"), other.getParent());
+        Files.createSymbolicLink(root.resolve("to-file"), folder.resolve("c"));
+        // Back to itself, to what it stands in, from elsewhere to here, and to nothing.
+        Files.createSymbolicLink(root.resolve("self"), root);
+        Files.createSymbolicLink(root.resolve("up"), folder);
+        Files.createSymbolicLink(other.resolve("back"), root);
+        Files.createSymbolicLink(root.resolve("nothing"), root.resolve("none"));
+        assertEquals(
+                0,
+                new ProcessBuilder("mkfifo", root.resolve("fifo").toString())
+                        .start()
+                        .waitFor());
+        var read = new Documents();
+        var summary = assertTimeoutPreemptively(
+                Duration.ofSeconds(20), () -> Corpus.of(root).read(read));
+        assertEquals(List.of("b", "a", "c"), read.texts());
+        assertEquals(new Corpus.Summary(3, 4, 3), summary);
+        // A link is as good as a folder, and what stands in the folder is found there, not behind a link to it.
+        var link = Files.createSymbolicLink(folder.resolve("link"), root);
+        assertEquals(summary, Corpus.of(link).read(new Documents()));
+    }
+
+    @Test
+    void foldersThatLinkToEachOtherAreReadOnce() throws IOException {
+        var root = Files.createDirectories(folder.resolve("root"));
+        for (int i = 0; i < 30; i++) {
+            var here = Files.createDirectories(folder.resolve("f" + i));
+            Files.writeString(here.resolve("text"), "t");
+            for (var name : List.of("x", "y")) {
+                Files.createSymbolicLink(here.resolve(name), folder.resolve("f" + (i + 1) % 30));
+            }
+        }
+        Files.createSymbolicLink(root.resolve("first"), folder.resolve("f0"));
+        var summary = assertTimeoutPreemptively(
+                Duration.ofSeconds(20), () -> Corpus.of(root).read(new Documents()));
+        assertEquals(30, summary.documents());
+    }
+
+    @Test
+    void zipsThatAreNoTextsAreNamed() throws IOException {
+        var zip = folder.resolve("a.zip");
+        for (var names : Map.of(
+                        "torch.save", List.of("archive/data.pkl", "archive/version", "archive/data/0"),
+                        "an office document", List.of("[Content_Types].xml", "word/document.xml"),
+                        "or a book", List.of("mimetype", "OEBPS/text.html"))
+                .entrySet()) {
+            try (var out = new ZipOutputStream(Files.newOutputStream(zip))) {
+                for (var name : names.getValue()) {
+                    out.putNextEntry(new ZipEntry(name));
+                    out.write('3');
+                }
+            }
+            var refused = assertThrows(IOException.class, () -> Corpus.of(zip).read(new Documents()));
+            assertTrue(refused.getMessage().startsWith(zip + " is no text: "), refused.getMessage());
+            assertTrue(refused.getMessage().contains(names.getKey()), refused.getMessage());
+        }
+    }
+
+    @Test
+    void aZipThatCannotBeUnpackedSaysWhy() throws IOException {
+        var zip = folder.resolve("a.zip");
+        try (var out = new ZipOutputStream(Files.newOutputStream(zip))) {
+            out.putNextEntry(new ZipEntry("a.txt"));
+            out.write(LATIN1);
+        }
+        var whole = Files.readAllBytes(zip);
+        int central = new String(whole, StandardCharsets.ISO_8859_1).indexOf("PK\1\2");
+        // The flag of encryption, and Zstandard as the method, in the entry's two headers.
+        for (var wrong : Map.of(
+                        "is an encrypted zip", new int[] {6, 1, 8}, "otherwise than by deflate", new int[] {8, 93, 10})
+                .entrySet()) {
+            var bytes = whole.clone();
+            bytes[wrong.getValue()[0]] = (byte) wrong.getValue()[1];
+            bytes[central + wrong.getValue()[2]] = (byte) wrong.getValue()[1];
+            Files.write(zip, bytes);
+            var refused = assertThrows(IOException.class, () -> Corpus.of(zip).read(new Documents()));
+            assertTrue(refused.getMessage().startsWith(zip + " is a"), refused.getMessage());
+            assertTrue(refused.getMessage().contains(wrong.getKey()), refused.getMessage());
+        }
     }
 
     @Test

@@ -7,11 +7,14 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.OptionalInt;
 import java.util.stream.IntStream;
@@ -47,6 +50,21 @@ class TokenFileTest {
         @Override
         public Decoder decoder() {
             throw new UnsupportedOperationException();
+        }
+    }
+
+    @Test
+    void aFileThatIsCutWhileItIsOpenIsNotTouched() throws IOException {
+        var file = write(Tokenizers.bytes());
+        try (var tokens = TokenFile.open(file);
+                var arena = Arena.ofConfined()) {
+            var to = arena.allocate(JAVA_INT, 10);
+            tokens.copy(990, 10, to, 0);
+            try (var channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+                channel.truncate(100);
+            }
+            var refused = assertThrows(UncheckedIOException.class, () -> tokens.copy(990, 10, to, 0));
+            assertTrue(refused.getMessage().contains(file + " became shorter"), refused.getMessage());
         }
     }
 
