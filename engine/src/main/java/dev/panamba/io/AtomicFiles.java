@@ -3,6 +3,7 @@ package dev.panamba.io;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
@@ -31,7 +32,7 @@ public final class AtomicFiles {
          * @param channel the empty file
          * @throws IOException if it cannot be written
          */
-        void write(FileChannel channel) throws IOException;
+        void write(WritableByteChannel channel) throws IOException;
 
         /**
          * A text.

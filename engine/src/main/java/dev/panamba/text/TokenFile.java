@@ -1,41 +1,51 @@
 package dev.panamba.text;
 
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
-import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
-import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
 import java.io.BufferedOutputStream;
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.lang.foreign.Arena;
+import java.io.RandomAccessFile;
+import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.Objects;
 
 /**
- * A corpus in tokens, in a file that is written once and then mapped: 1, 2 or 4 bytes a token, little-endian, by the size of the
- * vocabulary, behind a header of 32 bytes (magic, version, bytes of a token, vocabulary, number of tokens).
+ * A corpus in tokens, in a file that is written once and then read in blocks: 1, 2 or 4 bytes a token, little-endian, by the size
+ * of the vocabulary, behind a header of 32 bytes (magic, version, bytes of a token, vocabulary, number of tokens). Any number of
+ * threads may read. It is not mapped, since what is cut off a mapped file ends whoever reads there.
  */
 public final class TokenFile implements AutoCloseable {
     private static final long MAGIC = 0x314E_454B_4F54_4250L; // "PBTOKEN1"
     private static final int HEADER = 32;
 
-    private final Arena arena;
-    private final MemorySegment tokens;
+    /** Bytes that are read at once; reads of at most so many need no memory of their own. */
+    private static final int BLOCK = 8192;
+
+    private final Path file;
+    // Unlike a channel it stays open when a thread that reads is interrupted.
+    private final RandomAccessFile opened;
     private final int width;
     private final int vocabulary;
     private final long length;
+    private final byte[] block = new byte[BLOCK];
+    /** The number of the block, counted from the first token, or -1 for none. */
+    private long present = -1;
 
-    private TokenFile(Arena arena, MemorySegment file, int width, int vocabulary, long length) {
-        this.arena = arena;
-        this.tokens = file.asSlice(HEADER);
+    private boolean closed;
+
+    private TokenFile(Path file, RandomAccessFile opened, int width, int vocabulary, long length) {
+        this.file = file;
+        this.opened = opened;
         this.width = width;
         this.vocabulary = vocabulary;
         this.length = length;
@@ -126,34 +136,43 @@ public final class TokenFile implements AutoCloseable {
     }
 
     /**
-     * Maps a file.
+     * Opens a file.
      *
      * @param file written by {@link #write}
      * @return the tokens
      * @throws IOException if it cannot be read or is no whole token file
      */
     public static TokenFile open(Path file) throws IOException {
-        var arena = Arena.ofShared();
-        try (var channel = FileChannel.open(file)) {
-            var bytes = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
-            if (bytes.byteSize() < HEADER || bytes.get(JAVA_LONG_UNALIGNED, 0) != MAGIC) {
+        if (!Files.exists(file)) {
+            throw new NoSuchFileException(file.toString());
+        }
+        if (!Files.isRegularFile(file)) {
+            throw new IOException(file + " is no regular file, and a token file is one.");
+        }
+        var opened = new RandomAccessFile(file.toFile(), "r");
+        try {
+            long size = opened.length();
+            var bytes = new byte[HEADER];
+            opened.readFully(bytes, 0, (int) Math.min(HEADER, size));
+            var header = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+            if (size < HEADER || header.getLong(0) != MAGIC) {
                 throw new IOException(file + " is no token file.");
             }
-            int width = bytes.get(JAVA_INT_UNALIGNED, 12);
-            long vocabulary = bytes.get(JAVA_LONG_UNALIGNED, 16);
-            long length = bytes.get(JAVA_LONG_UNALIGNED, 24);
-            if (bytes.get(JAVA_INT_UNALIGNED, 8) != 1
+            int width = header.getInt(12);
+            long vocabulary = header.getLong(16);
+            long length = header.getLong(24);
+            if (header.getInt(8) != 1
                     || vocabulary < 1
                     || vocabulary > Integer.MAX_VALUE
                     || width != width((int) vocabulary)
                     || length < 0
-                    || length != (bytes.byteSize() - HEADER) / width
-                    || (bytes.byteSize() - HEADER) % width != 0) {
+                    || length != (size - HEADER) / width
+                    || (size - HEADER) % width != 0) {
                 throw new IOException(file + " is a damaged token file: delete it, it is made again.");
             }
-            return new TokenFile(arena, bytes, width, (int) vocabulary, length);
+            return new TokenFile(file, opened, width, (int) vocabulary, length);
         } catch (IOException | RuntimeException e) {
-            arena.close();
+            opened.close();
             throw e;
         }
     }
@@ -181,13 +200,40 @@ public final class TokenFile implements AutoCloseable {
      *
      * @param index 0 .. length - 1
      * @return its id
+     * @throws UncheckedIOException if the file can no longer be read
      */
-    public int at(long index) {
+    public synchronized int at(long index) {
+        Objects.checkIndex(index, length);
+        int at = load(index);
         return switch (width) {
-            case 1 -> tokens.getAtIndex(JAVA_BYTE, index) & 0xFF;
-            case 2 -> tokens.getAtIndex(JAVA_SHORT_UNALIGNED, index) & 0xFFFF;
-            default -> tokens.getAtIndex(JAVA_INT_UNALIGNED, index);
+            case 1 -> block[at] & 0xFF;
+            case 2 -> block[at] & 0xFF | (block[at + 1] & 0xFF) << 8;
+            default ->
+                block[at] & 0xFF | (block[at + 1] & 0xFF) << 8 | (block[at + 2] & 0xFF) << 16 | block[at + 3] << 24;
         };
+    }
+
+    /** Makes the block present that has a token, and says where in it that stands. */
+    private int load(long index) {
+        if (closed) {
+            throw new IllegalStateException(file + " is closed.");
+        }
+        long at = index * width;
+        long wanted = at / BLOCK;
+        if (wanted != present) {
+            present = -1;
+            try {
+                opened.seek(HEADER + wanted * BLOCK);
+                opened.readFully(block, 0, (int) Math.min(BLOCK, length * width - wanted * BLOCK));
+            } catch (EOFException e) {
+                throw new UncheckedIOException(
+                        new IOException(file + " became shorter while it was read: delete it, it is made again.", e));
+            } catch (IOException e) {
+                throw new UncheckedIOException(new IOException(file + " cannot be read: " + e.getMessage() + ".", e));
+            }
+            present = wanted;
+        }
+        return (int) (at % BLOCK);
     }
 
     /**
@@ -197,15 +243,21 @@ public final class TokenFile implements AutoCloseable {
      * @param count how many
      * @param to I32
      * @param at index in it of the first
+     * @throws UncheckedIOException if the file can no longer be read
      */
-    public void copy(long from, int count, MemorySegment to, long at) {
+    public synchronized void copy(long from, int count, MemorySegment to, long at) {
         for (int i = 0; i < count; i++) {
             to.setAtIndex(JAVA_INT, at + i, at(from + i));
         }
     }
 
     @Override
-    public void close() {
-        arena.close();
+    public synchronized void close() {
+        closed = true;
+        try {
+            opened.close();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 }

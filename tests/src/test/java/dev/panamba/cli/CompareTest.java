@@ -159,7 +159,7 @@ class CompareTest {
         Files.createDirectories(out);
         try (var channel = FileChannel.open(out.resolve(".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
                 var _ = channel.lock()) {
-            refusesWhole("Another compare is at work");
+            refusesWhole("Another training is at work");
         }
         assertEquals(0, compare("--steps", 1).exit());
     }
