@@ -56,8 +56,8 @@ public final class Digests {
             throw new IOException(file + " is no regular file.");
         }
         var digest = sha256();
-        var part = ByteBuffer.allocate(PART);
         try (var channel = FileChannel.open(file)) {
+            var part = ByteBuffer.allocate(Math.clamp(channel.size(), 1, PART));
             while (channel.read(part.clear()) >= 0) {
                 digest.update(part.flip());
             }

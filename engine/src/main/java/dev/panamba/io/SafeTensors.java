@@ -163,7 +163,7 @@ public final class SafeTensors implements AutoCloseable {
         if (tensor.type() != DType.F32) {
             throw new IOException(file + " has " + tensor.name() + " as " + tensor.type() + ", and not as F32.");
         }
-        var buffer = ByteBuffer.allocateDirect(PART);
+        var buffer = ByteBuffer.allocateDirect((int) Math.min(PART, tensor.end() - tensor.begin()));
         for (long at = tensor.begin(); at < tensor.end(); at += PART) {
             fill(buffer.clear().limit((int) Math.min(PART, tensor.end() - at)), header.dataStart() + at);
             if (!Tensor.areFinite(MemorySegment.ofBuffer(buffer.flip()))) {

@@ -46,7 +46,8 @@ public record History(double[] loss, double[] seconds, Curve heldOut, OptionalDo
     }
 
     private static double number(JsonNode line, String name) {
-        return line.path(name).isNumber() ? line.path(name).asDouble() : Double.NaN;
+        var number = line.path(name);
+        return number.isNumber() && !line.has("skipped") ? number.asDouble() : Double.NaN;
     }
 
     private static Curve sample(List<JsonNode> lines) {

@@ -228,13 +228,11 @@ class SessionTest {
             SessionFile.write(file, session.feed(tokens(3)).snapshot());
             var whole = Files.readAllBytes(file);
             for (int i = 0; i < whole.length; i++) {
-                for (int change : new int[] {1 << i % 8, 0xFF}) {
-                    var bytes = whole.clone();
-                    bytes[i] ^= (byte) change;
-                    Files.write(file, bytes);
-                    var where = "byte " + i;
-                    assertThrows(IOException.class, () -> SessionFile.read(file, config), where);
-                }
+                var bytes = whole.clone();
+                bytes[i] ^= (byte) (1 << i % 8);
+                Files.write(file, bytes);
+                var where = "byte " + i;
+                assertThrows(IOException.class, () -> SessionFile.read(file, config), where);
                 Files.write(file, Arrays.copyOf(whole, i));
                 assertThrows(IOException.class, () -> SessionFile.read(file, config));
             }

@@ -37,6 +37,9 @@ class CheckpointTest {
             false,
             Config.Position.NONE,
             0);
+    /** What a byte can be changed by. */
+    private static final int[] ALL = {1, 2, 4, 8, 16, 32, 64, 128, 255};
+
     private static final Options OPTIONS = Tiny.options(40, 2, 2, 0.01);
 
     @TempDir
@@ -110,7 +113,7 @@ class CheckpointTest {
         assertEquals("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", Digests.of(file));
     }
 
-    /** The smallest checkpoint there is, bit by bit. */
+    /** The smallest checkpoint there is, byte by byte. */
     @Test
     void everyFlipAndEveryCutIsRefused() throws IOException {
         remove("step-2");
@@ -120,7 +123,7 @@ class CheckpointTest {
             var file = newest(name);
             var whole = Files.readAllBytes(file);
             for (int i = 0; i < whole.length; i++) {
-                for (int change : new int[] {1 << i % 8, 0x20, 0xFF}) {
+                for (int change : name.equals(Digests.FILE) ? ALL : new int[] {1 << i % 8}) {
                     var bytes = whole.clone();
                     bytes[i] ^= (byte) change;
                     Files.write(file, bytes);
@@ -137,7 +140,7 @@ class CheckpointTest {
             assertThrows(IOException.class, this::lastGood, name + " is missing");
             Files.write(file, whole);
         }
-        assertTrue(tried > 3 * 4096, "only " + tried);
+        assertTrue(tried > 4096, "only " + tried);
         assertEquals(4, lastGood().step());
         assertEquals(List.of("config.json", "model.safetensors", "step-4"), names());
     }
@@ -222,7 +225,9 @@ class CheckpointTest {
         for (var name : List.of("trainer.safetensors", "model.safetensors")) {
             for (float wrong : new float[] {Float.NaN, Float.NEGATIVE_INFINITY}) {
                 var whole = Files.readAllBytes(newest(name));
-                for (int at : new int[] {whole.length - 4, whole.length / 8 * 4 + 4}) {
+                int first = 8
+                        + ByteBuffer.wrap(whole).order(ByteOrder.LITTLE_ENDIAN).getInt();
+                for (int at : new int[] {first, whole.length - 4}) {
                     var bytes = ByteBuffer.wrap(whole.clone()).order(ByteOrder.LITTLE_ENDIAN);
                     bytes.putFloat(at, wrong);
                     Files.write(newest(name), bytes.array());

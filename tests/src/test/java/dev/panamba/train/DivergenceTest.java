@@ -45,26 +45,26 @@ class DivergenceTest {
     private static final class Spoilt implements Batches {
         private final Training training;
         private final IntPredicate bad;
-        private final MemorySegment norm;
+        private final MemorySegment head;
         private float[] kept;
 
         Spoilt(Training training, IntPredicate bad) {
             this.training = training;
             this.bad = bad;
-            norm = training.weights.store().at("backbone.norm_f.weight");
+            head = training.weights.store().at("lm_head.weight");
         }
 
         @Override
         public void fill(long sequence, MemorySegment inputs, MemorySegment targets, long at) {
             clean(sequence, inputs, targets, at);
             if (kept != null) {
-                norm.copyFrom(MemorySegment.ofArray(kept));
+                head.copyFrom(MemorySegment.ofArray(kept));
                 kept = null;
             }
             if (bad.test(training.trainer.step())) {
-                kept = norm.toArray(JAVA_FLOAT);
+                kept = head.toArray(JAVA_FLOAT);
                 for (int i = 0; i < kept.length; i++) {
-                    norm.setAtIndex(JAVA_FLOAT, i, 3e38f);
+                    head.setAtIndex(JAVA_FLOAT, i, 3e38f);
                 }
             }
         }
