@@ -67,7 +67,7 @@ final class CompareCommand implements Command {
     @Override
     public String description() {
         return "Trains presets on the same batches and says how much sooner each comes to the loss at which the first one"
-                + " ends. The same command goes on with what an interruption left.";
+                + " ends. The same command goes on with what an interruption left; a text that has changed since is refused.";
     }
 
     @Override

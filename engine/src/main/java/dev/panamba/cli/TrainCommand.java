@@ -89,7 +89,8 @@ final class TrainCommand implements Command {
 
     @Override
     public String description() {
-        return "Trains a model on text. An interrupted training goes on with --resume.";
+        return "Trains a model on text. An interrupted training goes on with --resume: what is given beside it counts from there on and"
+                + " is said, a checkpoint that is damaged is left for the one before. Two do not train into one --out.";
     }
 
     @Override

@@ -21,8 +21,11 @@ import dev.panamba.train.Tiny;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -227,14 +230,17 @@ class SessionTest {
                 var session = model.newSession()) {
             SessionFile.write(file, session.feed(tokens(3)).snapshot());
             var whole = Files.readAllBytes(file);
-            for (int i = 0; i < whole.length; i++) {
-                var bytes = whole.clone();
-                bytes[i] ^= (byte) (1 << i % 8);
-                Files.write(file, bytes);
-                var where = "byte " + i;
-                assertThrows(IOException.class, () -> SessionFile.read(file, config), where);
-                Files.write(file, Arrays.copyOf(whole, i));
-                assertThrows(IOException.class, () -> SessionFile.read(file, config));
+            try (var channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+                for (int i = 0; i < whole.length; i++) {
+                    channel.write(ByteBuffer.wrap(new byte[] {(byte) (whole[i] ^ 1 << i % 8)}), i);
+                    var where = "byte " + i;
+                    assertThrows(IOException.class, () -> SessionFile.read(file, config), where);
+                    channel.write(ByteBuffer.wrap(whole, i, 1), i);
+                }
+                for (int i = whole.length - 1; i >= 0; i--) {
+                    channel.truncate(i);
+                    assertThrows(IOException.class, () -> SessionFile.read(file, config), "cut");
+                }
             }
             Files.write(file, whole);
             assertEquals(3, SessionFile.read(file, model).position());

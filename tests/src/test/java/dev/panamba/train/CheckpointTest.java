@@ -13,8 +13,10 @@ import dev.panamba.model.Weights;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -122,17 +124,20 @@ class CheckpointTest {
                 List.of(Digests.FILE, "config.json", "model.safetensors", "trainer.safetensors", "trainer.json")) {
             var file = newest(name);
             var whole = Files.readAllBytes(file);
-            for (int i = 0; i < whole.length; i++) {
-                for (int change : name.equals(Digests.FILE) ? ALL : new int[] {1 << i % 8}) {
-                    var bytes = whole.clone();
-                    bytes[i] ^= (byte) change;
-                    Files.write(file, bytes);
-                    var where = name + ", byte " + i + " ^ " + change;
-                    assertThrows(IOException.class, this::lastGood, where);
-                    tried++;
+            try (var channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+                for (int i = 0; i < whole.length; i++) {
+                    for (int change : name.equals(Digests.FILE) ? ALL : new int[] {1 << i % 8}) {
+                        channel.write(ByteBuffer.wrap(new byte[] {(byte) (whole[i] ^ change)}), i);
+                        var where = name + ", byte " + i + " ^ " + change;
+                        assertThrows(IOException.class, this::lastGood, where);
+                        tried++;
+                    }
+                    channel.write(ByteBuffer.wrap(whole, i, 1), i);
                 }
-                Files.write(file, Arrays.copyOf(whole, i));
-                assertThrows(IOException.class, this::lastGood, name + " of " + i + " bytes");
+                for (int i = whole.length - 1; i >= 0; i--) {
+                    channel.truncate(i);
+                    assertThrows(IOException.class, this::lastGood, name + " of " + i + " bytes");
+                }
             }
             Files.write(file, Arrays.copyOf(whole, whole.length + 1));
             assertThrows(IOException.class, this::lastGood, name + " and a byte");
