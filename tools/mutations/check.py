@@ -101,7 +101,7 @@ MUTATIONS = [
     ("training: nothing is saved before the first step", JAVA + "train/TrainingRun.java", "        if (savedStep < 0) {\n            return true;\n        }\n        if (saveEvery", "        if (saveEvery"),
     ("training: a step that is passed over leaves its gradients", JAVA + "train/Trainer.java", "if (stale) {", "if (false) {"),
     ("training: steps that are not finite are never too many", JAVA + "train/TrainingRun.java", "skipped >= MOST_SKIPPED || ", ""),
-    ("lock: it is not taken", JAVA + "io/FolderLock.java", "if (channel.tryLock() != null) {", "if (channel.isOpen()) {"),
+    ("lock: it is not taken", JAVA + "io/FolderLock.java", "if (channel.tryLock() != null) {", "if (channel.size() >= 0) {"),
     ("resume: the text's digest is not compared", JAVA + "cli/TrainCommand.java", "if (resume && !before.equals(texts.path(key).asString())) {", "if (false) {"),
     ("resume: a text that is given is not read", JAVA + "cli/TrainCommand.java", "if (!resume || given.has(option) || !Files.exists(file)) {", "if (!resume || !Files.exists(file)) {"),
     ("sessions: the file's digest is not compared", JAVA + "infer/SessionFile.java", "if (!digest(snapshot).equals(metadata.get(\"sha256\"))) {", "if (!metadata.containsKey(\"sha256\")) {"),
