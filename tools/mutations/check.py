@@ -15,7 +15,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 QUICK = ("FamiliesTest,HuggingFaceTest,GradientTest,NetworkTest,PlanTest,PlannerTest,TrainerTest,DataTest,SafeTensorsTest,"
-         "SessionTest")
+         "SessionTest,CheckpointTest,DivergenceTest,FolderLockTest")
 DOES_NOT_BUILD = "does not build"
 C, JAVA = "native/src/", "engine/src/main/java/dev/panamba/"
 
@@ -60,8 +60,8 @@ MUTATIONS = [
     ("lazy experts: only the last micro-batch counts", JAVA + "train/Trainer.java", "sum.getAtIndex(JAVA_INT, e) + took", "took"),
     ("AdamW: no decay", C + "optimiser.c", "f->decay * parameter + f->rate", "f->rate"),
     ("AdamW: A_log decays with the matrices", JAVA + "train/Trainer.java", "p.shape().rank() >= 2 && !p.name().endsWith(\"A_log\")", "p.shape().rank() >= 2"),
-    ("clipping is missing", JAVA + "train/Trainer.java", "Math.min(1, options.clip() / (gradNorm + 1e-6))", "1"),
-    ("clipping also lengthens", JAVA + "train/Trainer.java", "Math.min(1, options.clip() / (gradNorm + 1e-6))", "options.clip() / (gradNorm + 1e-6)"),
+    ("clipping is missing", JAVA + "train/Trainer.java", "Math.min(1, options.clip() / (gradients.norm + 1e-6))", "1"),
+    ("clipping also lengthens", JAVA + "train/Trainer.java", "Math.min(1, options.clip() / (gradients.norm + 1e-6))", "options.clip() / (gradients.norm + 1e-6)"),
     ("schedule: warmup begins at 0", JAVA + "train/Schedule.java", "lr * (step + 1) / warmup", "lr * step / warmup"),
     ("schedule: the cosine ends at 0", JAVA + "train/Schedule.java", "return minRatio * lr + (1 - minRatio) * lr", "return (1 - minRatio) * lr"),
     ("windows: targets are the inputs", JAVA + "train/Windows.java", "tokens.copy(window * L + 1, L, targets, at);", "tokens.copy(window * L, L, targets, at);"),
@@ -88,6 +88,24 @@ MUTATIONS = [
     ("batch: sessions share the first one's past", JAVA + "infer/SessionPool.java", "MemorySegment.copy(past, 0, batch.past, JAVA_INT, 0, B);", "MemorySegment.copy(past, 0, batch.past, JAVA_INT, 0, 1);"),
     ("alone steps: a barrier is left out behind them", JAVA + "graph/Executable.java", "alone[i] && (i + 1 == steps.length || alone[i + 1])", "alone[i]"),
     ("files: bf16 is cut, not rounded", JAVA + "io/Floats.java", "bits + 0x7FFF + (bits >>> 16 & 1) >>> 16", "bits >>> 16"),
+    ("files: what is published is not forced", JAVA + "io/AtomicFiles.java", "            content.write(channel);\n            channel.force(true);", "            content.write(channel);"),
+    ("checkpoint: a digest is not compared", JAVA + "io/Digests.java", "if (!of(file).equals(one.getValue())) {", "if (of(file).isEmpty()) {"),
+    ("checkpoint: a file that is not in the manifest is let in", JAVA + "io/Digests.java", "if (!digests.containsKey(name) && Files.exists(directory.resolve(name))) {", "if (false) {"),
+    ("checkpoint: the manifest may end anywhere", JAVA + "io/Digests.java", "end != text.length() || digests.isEmpty()", "digests.isEmpty()"),
+    ("checkpoint: without a manifest it is believed", JAVA + "train/Checkpoint.java", "if (!digests && trainer.has(\"format\")) {", "if (!digests && trainer.has(\"version\")) {"),
+    ("checkpoint: moments that are no numbers are saved", JAVA + "train/Trainer.java", "Stream.concat(weights.tensors().stream(), momentTensors().stream())", "weights.tensors().stream()"),
+    ("checkpoint: moments that are no numbers are gone on from", JAVA + "train/Checkpoint.java", "for (var name : List.of(ModelFiles.WEIGHTS, MOMENTS)) {", "for (var name : List.of(ModelFiles.WEIGHTS)) {"),
+    ("checkpoint: the one before is removed too", JAVA + "train/Checkpoint.java", "before.subList(Math.min(1, before.size()), before.size())", "before"),
+    ("checkpoint: links are not turned", JAVA + "train/Checkpoint.java", "            checkpoint.link();\n            for (var bad", "            for (var bad"),
+    ("training: saved before it has gone forward", JAVA + "train/TrainingRun.java", "} else if (savedStep < trainer.step() && (!going || due())) {", "}\n            if (savedStep < trainer.step() && (!going || due())) {"),
+    ("training: nothing is saved before the first step", JAVA + "train/TrainingRun.java", "        if (savedStep < 0) {\n            return true;\n        }\n        if (saveEvery", "        if (saveEvery"),
+    ("training: a step that is passed over leaves its gradients", JAVA + "train/Trainer.java", "if (stale) {", "if (false) {"),
+    ("training: steps that are not finite are never too many", JAVA + "train/TrainingRun.java", "skipped >= MOST_SKIPPED || ", ""),
+    ("lock: it is not taken", JAVA + "io/FolderLock.java", "if (channel.tryLock() != null) {", "if (channel.size() >= 0) {"),
+    ("resume: the text's digest is not compared", JAVA + "cli/TrainCommand.java", "if (resume && !before.equals(texts.path(key).asString())) {", "if (false) {"),
+    ("resume: a text that is given is not read", JAVA + "cli/TrainCommand.java", "if (!resume || given.has(option) || !Files.exists(file)) {", "if (!resume || !Files.exists(file)) {"),
+    ("sessions: the file's digest is not compared", JAVA + "infer/SessionFile.java", "if (!digest(snapshot).equals(metadata.get(\"sha256\"))) {", "if (!metadata.containsKey(\"sha256\")) {"),
+    ("sessions: of other weights they are let in", JAVA + "infer/Session.java", "if (!snapshot.fingerprint().equals(model.fingerprint())) {", "if (false) {"),
 ]
 
 

@@ -75,15 +75,14 @@ class ArchitectureTest {
 
     @Test
     void onlyOwnersOpenArenas() {
-        // An executable owns its argument blocks, and the lowering fills them; a snapshot owns a copy of a state,
-        // and a token file a mapping.
+        // An executable owns its argument blocks, and the lowering fills them; a snapshot owns a copy of a state.
         noClasses()
                 .that()
                 .resideOutsideOfPackages("dev.panamba.bindings..", "dev.panamba.memory..", "dev.panamba.io..")
                 .and()
                 .haveNameNotMatching("dev\\.panamba\\.graph\\.(Executable|(Forward|Gradient|Gemm)?Lowering)")
                 .and()
-                .haveNameNotMatching("dev\\.panamba\\.(infer\\.Snapshot|text\\.TokenFile)")
+                .haveNameNotMatching("dev\\.panamba\\.infer\\.Snapshot")
                 .should()
                 .dependOnClassesThat()
                 .belongToAnyOf(Arena.class)

@@ -86,12 +86,14 @@ final class Charts {
             var part = lines.subList(i, i + width);
             steps.add(part.getLast().path("step").asDouble() + 1);
             losses.add(part.stream()
-                    .mapToDouble(l -> l.path("loss").asDouble())
+                    .map(l -> l.path("loss"))
+                    .filter(JsonNode::isNumber)
+                    .mapToDouble(JsonNode::asDouble)
                     .average()
-                    .orElseThrow());
+                    .orElse(Double.NaN));
         }
         for (var line : lines) {
-            if (line.has("valid_loss")) {
+            if (line.path("valid_loss").isNumber()) {
                 validSteps.add(line.path("step").asDouble() + 1);
                 valid.add(line.path("valid_loss").asDouble());
             }

@@ -3,6 +3,8 @@ package dev.panamba.cli;
 import dev.panamba.graph.Gemm;
 import dev.panamba.graph.Team;
 import dev.panamba.io.AtomicFiles;
+import dev.panamba.io.Digests;
+import dev.panamba.io.FolderLock;
 import dev.panamba.model.Presets;
 import dev.panamba.model.Presets.Preset;
 import dev.panamba.text.Corpus;
@@ -12,11 +14,8 @@ import dev.panamba.text.Tokenizer;
 import dev.panamba.text.Tokenizers;
 import dev.panamba.train.Windows;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import tools.jackson.databind.node.JsonNodeFactory;
@@ -26,6 +25,8 @@ import tools.jackson.databind.node.ObjectNode;
 final class CompareCommand implements Command {
     private static final List<String> QUICK_PRESETS = List.of("claim-mamba", "claim-moe-mamba");
     private static final int QUICK_STEPS = 2_400;
+    private static final String TRAIN = "train.tokens";
+    private static final String HELD_OUT = "valid.tokens";
     /** The paper's 0.001 averages a hundredth of its steps, and so does this by the number of steps, at most. */
     private static final double SMOOTHED = 100;
 
@@ -69,7 +70,7 @@ final class CompareCommand implements Command {
     @Override
     public String description() {
         return "Trains presets on the same batches and says how much sooner each comes to the loss at which the first one"
-                + " ends. The same command goes on with what an interruption left.";
+                + " ends. The same command goes on with what an interruption left; a text that has changed since is refused.";
     }
 
     @Override
@@ -102,12 +103,13 @@ final class CompareCommand implements Command {
         var plan = plan(presets, seeds, options);
         presets.forEach(preset -> Gemm.loadAhead(preset.config().D()));
         Files.createDirectories(out);
-        try (var channel =
-                FileChannel.open(out.resolve(".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
-            lock(channel);
+        try (var _ = FolderLock.of(out)) {
+            if (before == null && ComparePlan.of(out).isPresent()) {
+                throw new IllegalStateException("Another compare has begun in " + out + " meanwhile: start again.");
+            }
             AtomicFiles.clean(out);
-            try (var tokens = tokens("train.tokens", tokenizer);
-                    var held = tokens("valid.tokens", tokenizer);
+            try (var tokens = tokens(TRAIN, tokenizer);
+                    var held = tokens(HELD_OUT, tokenizer);
                     var team = new Team(threads)) {
                 // A text that is too short is to be refused before anything is remembered.
                 var first = options.resolve(presets.getFirst(), seeds.getFirst());
@@ -119,6 +121,7 @@ final class CompareCommand implements Command {
                 var shop = new PresetTraining.Shop(
                         tokens,
                         held,
+                        texts(),
                         tokenizerFile,
                         TokenKind.of(tokenizer, vocabulary),
                         team,
@@ -129,18 +132,6 @@ final class CompareCommand implements Command {
                         : sweep(sweep, rates, presets, options, shop);
             }
         }
-    }
-
-    private void lock(FileChannel channel) throws IOException {
-        try {
-            if (channel.tryLock() != null) {
-                return;
-            }
-        } catch (OverlappingFileLockException e) {
-            // Somebody else in this process.
-        }
-        throw new IllegalStateException(
-                "Another compare is at work in " + out + ": wait for its end, or choose another --out.");
     }
 
     private int compare(
@@ -155,7 +146,7 @@ final class CompareCommand implements Command {
             for (var preset : presets) {
                 var directory = ComparisonReport.directory(out, preset.name(), seed);
                 var training = new PresetTraining(preset, options.resolve(preset, seed), directory);
-                training.check();
+                training.check(shop);
                 trainings.add(training);
             }
         }
@@ -263,9 +254,9 @@ final class CompareCommand implements Command {
     /** The tokens of one of the texts, which are made once; null where there is no text to hold out. */
     private TokenFile tokens(String name, Tokenizer tokenizer) throws IOException {
         var file = out.resolve(name);
+        var learnt = name.equals(TRAIN);
+        var path = given.get(learnt ? DATA : VALID);
         if (before == null) {
-            var learnt = name.startsWith("train");
-            var path = given.get(learnt ? DATA : VALID);
             Corpus corpus;
             if (path != null) {
                 corpus = Corpus.of(path);
@@ -279,7 +270,28 @@ final class CompareCommand implements Command {
             System.err.printf(
                     "%s: %,d bytes in %,d documents %s%n",
                     corpus.path(), summary.bytes(), summary.documents(), learnt ? "to learn from" : "held out");
+        } else if (path != null) {
+            // A text that is given again is read again, or what has changed in it would be dropped without a word.
+            var again = file.resolveSibling(".tmp-again-" + name);
+            TokenFile.write(again, Corpus.of(path), tokenizer);
+            var same = Files.exists(file) && Digests.of(again).equals(Digests.of(file));
+            Files.delete(again);
+            if (!same) {
+                throw new IOException(path + " is not the text that " + file
+                        + " was made of: it has changed, or that is damaged. Choose another --out.");
+            }
         }
-        return Files.exists(file) ? TokenFile.open(file) : null;
+        return learnt || Files.exists(file) ? TokenFile.open(file) : null;
+    }
+
+    /** What a checkpoint remembers of the texts. */
+    private ObjectNode texts() throws IOException {
+        var texts = JsonNodeFactory.instance.objectNode();
+        for (var name : List.of(TRAIN, HELD_OUT)) {
+            if (Files.exists(out.resolve(name))) {
+                texts.put(name.replace('.', '_'), Digests.of(out.resolve(name)));
+            }
+        }
+        return texts;
     }
 }

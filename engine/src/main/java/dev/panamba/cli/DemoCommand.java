@@ -3,6 +3,7 @@ package dev.panamba.cli;
 import dev.panamba.graph.Team;
 import dev.panamba.infer.LanguageModel;
 import dev.panamba.infer.Sampler;
+import dev.panamba.io.FolderLock;
 import dev.panamba.memory.Placement;
 import dev.panamba.model.Config;
 import dev.panamba.model.Network;
@@ -14,6 +15,7 @@ import dev.panamba.text.Corpus;
 import dev.panamba.text.TokenFile;
 import dev.panamba.text.Tokenizers;
 import dev.panamba.train.Bigram;
+import dev.panamba.train.Checkpoint;
 import dev.panamba.train.Evaluation;
 import dev.panamba.train.HeldOut;
 import dev.panamba.train.Metrics;
@@ -71,6 +73,16 @@ final class DemoCommand implements Command {
         threads = given.get(Shared.THREADS);
         var text = given.has(DATA) ? Corpus.of(given.get(DATA)) : SourceText.find();
         out = directory(given.get(OUT));
+        try (var _ = FolderLock.of(out)) {
+            if (Checkpoint.latest(out).isPresent()) {
+                throw new IllegalArgumentException(out + " holds a training already: choose another --out.");
+            }
+            demonstrate(text);
+        }
+        return 0;
+    }
+
+    private void demonstrate(Corpus text) throws IOException {
         var trainFile = out.resolve("train.tokens");
         var validFile = out.resolve("valid.tokens");
         var bytes = Tokenizers.bytes();
@@ -88,7 +100,6 @@ final class DemoCommand implements Command {
         }
         Files.delete(trainFile);
         Files.delete(validFile);
-        return 0;
     }
 
     private static Path directory(Path out) throws IOException {

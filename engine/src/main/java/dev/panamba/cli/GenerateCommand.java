@@ -90,7 +90,7 @@ final class GenerateCommand implements Command {
                 var session = language.newSession()) {
             var ready = given.get(TIMINGS) ? secondsOfProcess() : 0;
             if (loadState != null) {
-                session.restore(SessionFile.read(loadState, language.config()));
+                session.restore(SessionFile.read(loadState, language));
             }
             if (!prompt.isEmpty()) {
                 session.feed(language.tokenizer().encode(prompt));

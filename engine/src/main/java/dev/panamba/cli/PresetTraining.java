@@ -2,6 +2,7 @@ package dev.panamba.cli;
 
 import dev.panamba.graph.Team;
 import dev.panamba.io.AtomicFiles;
+import dev.panamba.io.FolderLock;
 import dev.panamba.memory.Placement;
 import dev.panamba.model.ModelFiles;
 import dev.panamba.model.Presets.Preset;
@@ -19,7 +20,9 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import tools.jackson.databind.node.JsonNodeFactory;
+import tools.jackson.databind.node.ObjectNode;
 
 /**
  * One training of a comparison. Its directory is that of any training; when it has come to its end there is also
@@ -42,6 +45,7 @@ record PresetTraining(Preset preset, Options options, Path directory) {
      *
      * @param tokens to learn from
      * @param held out, or null
+     * @param texts digests of the two, which a checkpoint remembers
      * @param tokenizer a file, or null for bytes
      * @param kinds of the tokens
      * @param team who works
@@ -51,6 +55,7 @@ record PresetTraining(Preset preset, Options options, Path directory) {
     record Shop(
             TokenFile tokens,
             TokenFile held,
+            ObjectNode texts,
             Path tokenizer,
             TokenKind[] kinds,
             Team team,
@@ -62,17 +67,39 @@ record PresetTraining(Preset preset, Options options, Path directory) {
     }
 
     /** Refuses to go on with, or to compare, what was trained otherwise. */
-    void check() throws IOException {
-        var checkpoint = Checkpoint.latest(directory);
+    void check(Shop shop) throws IOException {
+        var checkpoint = isFinished() ? Checkpoint.latest(directory) : lastGood();
         if (checkpoint.isEmpty()) {
             return;
         }
         var wanted = JsonNodeFactory.instance.objectNode();
         TrainingOptions.remember(wanted, options);
-        ComparePlan.same(directory.toString(), checkpoint.get().settings(), "this command", wanted);
+        var had = checkpoint.get().settings();
+        ComparePlan.same(directory.toString(), had, "this command", wanted);
+        for (var text : shop.texts.properties()) {
+            if (had.has(text.getKey()) && !had.path(text.getKey()).equals(text.getValue())) {
+                throw new IOException(
+                        directory + " was trained on another " + text.getKey().replace('_', '.')
+                                + " than there is now: it was changed or damaged. Put the first one back, or choose another --out.");
+            }
+        }
+        var kept = checkpoint.get().directory().resolve(ModelFiles.TOKENIZER);
+        if (shop.tokenizer != null && (Files.notExists(kept) || Files.mismatch(kept, shop.tokenizer) >= 0)) {
+            throw new IOException(directory + " was trained with another tokenizer than " + shop.tokenizer
+                    + " is now: choose another --out.");
+        }
         if (!ModelFiles.config(checkpoint.get().directory()).equals(preset.config())) {
             throw new IllegalArgumentException(
                     directory + " holds another model than " + preset.name() + ": choose another --out.");
+        }
+    }
+
+    private Optional<Checkpoint> lastGood() throws IOException {
+        if (!Files.isDirectory(directory)) {
+            return Optional.empty();
+        }
+        try (var _ = FolderLock.of(directory)) {
+            return Checkpoint.lastGood(directory, System.err::println);
         }
     }
 
@@ -83,8 +110,17 @@ record PresetTraining(Preset preset, Options options, Path directory) {
      */
     boolean run(Shop shop) throws IOException {
         Files.createDirectories(directory);
-        AtomicFiles.clean(directory);
-        var checkpoint = Checkpoint.latest(directory);
+        try (var _ = FolderLock.of(directory)) {
+            AtomicFiles.clean(directory);
+            var finished = train(shop, Checkpoint.lastGood(directory, System.err::println));
+            if (finished) {
+                Charts.draw(directory);
+            }
+            return finished;
+        }
+    }
+
+    private boolean train(Shop shop, Optional<Checkpoint> checkpoint) throws IOException {
         try (var weights = checkpoint.isPresent()
                         ? ModelFiles.weights(checkpoint.get().directory(), false)
                         : Weights.random(preset.config(), options.seed());
@@ -102,7 +138,10 @@ record PresetTraining(Preset preset, Options options, Path directory) {
                     shop.held == null ? null : new HeldOut(shop.held, evaluation, MEASUREMENTS),
                     shop.tokenizer,
                     shop.saveEvery,
-                    settings -> TrainingOptions.remember(settings, options));
+                    settings -> {
+                        settings.setAll(shop.texts);
+                        TrainingOptions.remember(settings, options);
+                    });
             try (var _ = new Interrupt(run, "the same command goes on");
                     var progress = new Progress(trainer.step(), options.steps(), shop.tokenizer == null)) {
                 run.run(progress);
@@ -112,9 +151,8 @@ record PresetTraining(Preset preset, Options options, Path directory) {
             }
             var text = shop.held == null ? shop.tokens : shop.held;
             write(evaluation.routing(text, ROUTED, shop.kinds));
+            return true;
         }
-        Charts.draw(directory);
-        return true;
     }
 
     private void write(List<long[][]> routing) throws IOException {

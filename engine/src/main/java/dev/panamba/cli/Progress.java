@@ -48,7 +48,12 @@ final class Progress implements TrainingRun.Listener, AutoCloseable {
 
     @Override
     public void step(Metrics metrics, OptionalDouble measured) {
-        loss = Double.isNaN(loss) ? metrics.loss() : loss + SMOOTHING * (metrics.loss() - loss);
+        if (metrics.skipped()) {
+            System.err.println("step " + (metrics.step() + 1) + " is passed over: its loss is " + metrics.loss()
+                    + " and the norm of its gradients " + metrics.gradNorm());
+        } else {
+            loss = Double.isNaN(loss) ? metrics.loss() : loss + SMOOTHING * (metrics.loss() - loss);
+        }
         measured.ifPresent(nats -> valid = nats);
         tokens += metrics.tokens();
         var now = System.nanoTime();

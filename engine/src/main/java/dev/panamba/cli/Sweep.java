@@ -99,7 +99,7 @@ final class Sweep {
         var options = whole.shortened(PART, lr);
         var training = new PresetTraining(
                 preset, options, folder.resolve("sweep").resolve(preset.name()).resolve("lr-" + lr));
-        training.check();
+        training.check(shop);
         System.err.println(preset.name() + " at lr " + lr + ", " + options.steps() + " steps");
         double loss;
         try {

@@ -3,6 +3,8 @@ package dev.panamba.cli;
 import dev.panamba.graph.Gemm;
 import dev.panamba.graph.Team;
 import dev.panamba.io.AtomicFiles;
+import dev.panamba.io.Digests;
+import dev.panamba.io.FolderLock;
 import dev.panamba.model.Config;
 import dev.panamba.model.ModelFiles;
 import dev.panamba.model.Presets;
@@ -26,6 +28,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /** {@code panamba train}. */
@@ -46,8 +49,9 @@ final class TrainCommand implements Command {
             Opt.path("valid", "FILE|DIR|ZIP", "Text to measure on, in between and at the end.");
     private static final Opt<Path> OUT = Opt.path("out", "DIR", "Where metrics, checkpoints and the model go.")
             .required();
-    private static final Opt<Boolean> RESUME =
-            Opt.flag("resume", "Go on from the newest checkpoint of --out, with its settings where none are given.");
+    private static final Opt<Boolean> RESUME = Opt.flag(
+            "resume",
+            "Go on from the newest good checkpoint of --out, with its text and settings where none are given.");
     private static final Opt<String> TOKENIZER = Opt.word(
             "tokenizer",
             "bytes|FILE",
@@ -59,13 +63,36 @@ final class TrainCommand implements Command {
 
     private Arguments given;
     private Path out;
-    private Path data;
-    private Path valid;
     private boolean resume;
+
+    /**
+     * What is to be done, checked as far as nothing is written for it.
+     *
+     * @param checkpoint to go on from, or null
+     * @param before settings of the checkpoint, or null
+     * @param data text to learn from
+     * @param valid text to measure on, or null
+     * @param from directory of the model to begin with, or null
+     * @param tokenizerFile or null for bytes
+     * @param tokenizer of the texts
+     * @param preset the model
+     * @param options how
+     */
+    private record Job(
+            Checkpoint checkpoint,
+            JsonNode before,
+            Path data,
+            Path valid,
+            Path from,
+            Path tokenizerFile,
+            Tokenizer tokenizer,
+            Preset preset,
+            Options options) {}
 
     @Override
     public String description() {
-        return "Trains a model on text. An interrupted training goes on with --resume.";
+        return "Trains a model on text. An interrupted training goes on with --resume: what is given beside it counts from there on and"
+                + " is said, a checkpoint that is damaged is left for the one before. Two do not train into one --out.";
     }
 
     @Override
@@ -81,56 +108,98 @@ final class TrainCommand implements Command {
         this.given = given;
         out = given.get(OUT);
         resume = given.get(RESUME);
-        int threads = given.get(Shared.THREADS);
-        var placement = Shared.placement(given);
+        if (resume) {
+            if (Checkpoint.latest(out).isEmpty()) {
+                throw new IllegalArgumentException(out + " holds no checkpoint to resume from.");
+            }
+            try (var _ = FolderLock.of(out)) {
+                return train(job(Checkpoint.lastGood(out, System.err::println).orElseThrow()));
+            }
+        }
+        refuseTaken();
+        var job = job(null);
+        Files.createDirectories(out);
+        try (var _ = FolderLock.of(out)) {
+            // Somebody else may have been faster.
+            refuseTaken();
+            return train(job);
+        }
+    }
+
+    private void refuseTaken() throws IOException {
         var checkpoint = Checkpoint.latest(out);
-        if (checkpoint.isPresent() && !resume) {
+        if (checkpoint.isPresent()) {
             throw new IllegalArgumentException(out + " holds a training of "
                     + checkpoint.get().step() + " steps already: go on with --resume, or choose another --out.");
         }
-        if (checkpoint.isEmpty() && resume) {
-            throw new IllegalArgumentException(out + " holds no checkpoint to resume from.");
+        if (isModel(out)) {
+            throw new IllegalArgumentException(out
+                    + " holds a model that is no training of ours, which would be overwritten: choose another --out.");
         }
-        JsonNode before = resume ? checkpoint.get().settings() : null;
-        data = path(DATA, before);
-        valid = path(VALID, before);
+    }
+
+    private Job job(Checkpoint checkpoint) throws IOException {
+        var before = checkpoint == null ? null : checkpoint.settings();
+        var data = path(DATA, before);
         if (data == null) {
             throw new IllegalArgumentException(
                     "There is nothing to learn from: give --data a text file, a folder or a zip.");
         }
-        var from = resume ? checkpoint.get().directory() : given.get(INIT);
         if (resume && given.has(INIT)) {
             throw new IllegalArgumentException(
                     "--init begins a training and --resume goes on with one: give one of them.");
         }
+        var from = resume ? checkpoint.directory() : given.get(INIT);
         var tokenizerFile = tokenizerFile(from);
-        Tokenizer tokenizer = tokenizerFile == null ? Tokenizers.bytes() : Tokenizers.open(tokenizerFile);
+        var tokenizer = tokenizerFile == null ? Tokenizers.bytes() : Tokenizers.open(tokenizerFile);
         var preset = preset(from, tokenizer);
         var options = new TrainingOptions(given, before).resolve(preset);
         Gemm.loadAhead(Math.min(
                 (long) options.microBatch() * options.context(), preset.config().D()));
-        if (!resume && isModel(out)) {
-            throw new IllegalArgumentException(out
-                    + " holds a model that is no training of ours, which would be overwritten: choose another --out.");
+        if (resume && options.steps() < checkpoint.step()) {
+            throw new IllegalArgumentException("--steps is " + options.steps() + ", and the training in " + out
+                    + " has taken " + checkpoint.step() + " already.");
         }
-        Files.createDirectories(out);
+        return new Job(checkpoint, before, data, path(VALID, before), from, tokenizerFile, tokenizer, preset, options);
+    }
+
+    private int train(Job job) throws IOException {
+        var options = job.options;
+        if (resume && job.checkpoint.step() == options.steps()) {
+            System.err.println(out + " has taken all of its " + options.steps()
+                    + " steps, so nothing is done: give more --steps to go on.");
+        } else if (!trainToTheEnd(job)) {
+            return 1;
+        }
+        for (var picture : Charts.draw(out)) {
+            System.err.println("wrote " + picture);
+        }
+        return 0;
+    }
+
+    /** False if somebody stopped it. */
+    private boolean trainToTheEnd(Job job) throws IOException {
+        var options = job.options;
+        if (resume) {
+            for (var change : TrainingOptions.changes(job.before, options)) {
+                System.err.println("from step " + job.checkpoint.step() + " on: " + change);
+            }
+        }
         AtomicFiles.clean(out);
-        try (var tokens = tokens("train.tokens", data, tokenizer);
-                var held = valid == null ? null : tokens("valid.tokens", valid, tokenizer);
-                var weights = from != null
-                        ? ModelFiles.weights(from, false)
-                        : Weights.random(preset.config(), options.seed());
-                var team = new Team(threads);
+        var placement = Shared.placement(given);
+        var texts = JsonNodeFactory.instance.objectNode();
+        try (var tokens = tokens("train.tokens", DATA, job.data, job, texts);
+                var held = job.valid == null ? null : tokens("valid.tokens", VALID, job.valid, job, texts);
+                var weights = job.from != null
+                        ? ModelFiles.weights(job.from, false)
+                        : Weights.random(job.preset.config(), options.seed());
+                var team = new Team(given.get(Shared.THREADS));
                 var trainer = new Trainer(weights, options, team, placement);
                 var evaluation = held == null
                         ? null
                         : new Evaluation(weights, options.compute(), options.context(), team, placement)) {
             if (resume) {
-                checkpoint.get().restore(trainer);
-            }
-            if (tokens.vocabulary() != tokenizer.vocabulary()) {
-                throw new IllegalArgumentException(out + " was begun with a tokenizer of " + tokens.vocabulary()
-                        + " ids, and this one has " + tokenizer.vocabulary() + ": go on without --tokenizer.");
+                job.checkpoint.restore(trainer);
             }
             plan(trainer);
             var windows = new Windows(tokens, options.context(), options.seed(), options.order());
@@ -140,18 +209,19 @@ final class TrainCommand implements Command {
                     options,
                     windows,
                     held == null ? null : new HeldOut(held, evaluation, MEASUREMENTS),
-                    tokenizerFile,
+                    job.tokenizerFile,
                     given.get(SAVE_EVERY),
-                    settings -> remember(settings, options));
-            run(run, trainer.step(), options, tokenizerFile == null);
-            if (run.stopped()) {
-                return 1;
-            }
+                    settings -> {
+                        settings.put("data", job.data.toAbsolutePath().toString());
+                        if (job.valid != null) {
+                            settings.put("valid", job.valid.toAbsolutePath().toString());
+                        }
+                        settings.setAll(texts);
+                        TrainingOptions.remember(settings, options);
+                    });
+            run(run, trainer.step(), options, job.tokenizerFile == null);
+            return !run.stopped();
         }
-        for (var picture : Charts.draw(out)) {
-            System.err.println("wrote " + picture);
-        }
-        return 0;
     }
 
     private void run(TrainingRun run, int first, Options options, boolean bytes) throws IOException {
@@ -180,13 +250,21 @@ final class TrainCommand implements Command {
                 + Words.bytes(trainer.activationBytes()[1]) + " if no two shared memory)");
     }
 
-    private Path tokenizerFile(Path from) {
-        if (given.has(TOKENIZER)) {
-            var name = given.get(TOKENIZER);
-            return name.equals("bytes") ? null : Path.of(name);
+    private Path tokenizerFile(Path from) throws IOException {
+        // The checkpoint that is resumed goes when newer ones come; the link beside it always leads to one.
+        var kept = from == null ? null : (resume ? out : from).resolve(ModelFiles.TOKENIZER);
+        var own = kept != null && Files.exists(kept) ? kept : null;
+        if (!given.has(TOKENIZER)) {
+            return own;
         }
-        var own = from == null ? null : from.resolve(ModelFiles.TOKENIZER);
-        return own != null && Files.exists(own) ? own : null;
+        var name = given.get(TOKENIZER);
+        var file = name.equals("bytes") ? null : Path.of(name);
+        var same = file == null || own == null ? file == own : Files.mismatch(file, own) < 0;
+        if (resume && !same) {
+            throw new IllegalArgumentException(out + " was begun with another tokenizer than --tokenizer " + name
+                    + ": go on without --tokenizer.");
+        }
+        return file;
     }
 
     private Preset preset(Path from, Tokenizer tokenizer) throws IOException {
@@ -221,11 +299,16 @@ final class TrainCommand implements Command {
         return given.has(PRESET) ? Presets.named(given.get(PRESET)).config().withVocabulary(otherwise.V()) : otherwise;
     }
 
-    private TokenFile tokens(String name, Path text, Tokenizer tokenizer) throws IOException {
+    /**
+     * The tokens of a text. A resumed training goes on with those it had, even if the text has changed since, unless the text is
+     * given again.
+     *
+     * @param texts gets the digest, which a checkpoint remembers
+     */
+    private TokenFile tokens(String name, Opt<Path> option, Path text, Job job, ObjectNode texts) throws IOException {
         var file = out.resolve(name);
-        // A resumed training goes on with the tokens it had, even if the text has changed since.
-        if (!resume || !Files.exists(file)) {
-            var summary = TokenFile.write(file, Corpus.of(text), tokenizer);
+        if (!resume || given.has(option) || !Files.exists(file)) {
+            var summary = TokenFile.write(file, Corpus.of(text), job.tokenizer);
             System.err.printf(
                     "%s: %,d bytes in %,d %s%s%n",
                     text,
@@ -234,15 +317,31 @@ final class TrainCommand implements Command {
                     summary.documents() == 1 ? "document" : "documents",
                     summary.skipped() > 0 ? ", " + summary.skipped() + " skipped that are no text" : "");
         }
-        return TokenFile.open(file);
-    }
-
-    private void remember(ObjectNode settings, Options options) {
-        settings.put("data", data.toAbsolutePath().toString());
-        if (valid != null) {
-            settings.put("valid", valid.toAbsolutePath().toString());
+        var tokens = TokenFile.open(file);
+        try {
+            if (tokens.vocabulary() != job.tokenizer.vocabulary()) {
+                throw new IllegalArgumentException(file + " is of a tokenizer of " + tokens.vocabulary()
+                        + " ids, and this one has " + job.tokenizer.vocabulary() + ": delete it, it is made again.");
+            }
+            var key = name.replace('.', '_');
+            texts.put(key, Digests.of(file));
+            var before = resume ? job.before.path(key).asString("") : "";
+            if (resume && !before.equals(texts.path(key).asString())) {
+                var step = job.checkpoint.step();
+                if (given.has(option)) {
+                    System.err.println("from step " + step + " on: --" + option.name() + " " + text
+                            + (before.isEmpty() ? "" : ", which is another text than before"));
+                } else if (!before.isEmpty()) {
+                    throw new IOException(file + " is not the text of the training up to step " + step
+                            + ": it is damaged, or was read again from a text that has changed. Give --" + option.name()
+                            + " the text to go on with.");
+                }
+            }
+            return tokens;
+        } catch (IOException | RuntimeException e) {
+            tokens.close();
+            throw e;
         }
-        TrainingOptions.remember(settings, options);
     }
 
     private Path path(Opt<Path> option, JsonNode before) {

@@ -6,6 +6,7 @@ import dev.panamba.train.Schedule;
 import dev.panamba.train.Windows;
 import java.util.List;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /** The options of a training: what is not given comes from the checkpoint that is resumed, else from the preset. */
@@ -140,6 +141,25 @@ final class TrainingOptions {
         settings.put("order", Words.lower(options.order()));
         settings.put("lazy_experts", options.lazyExperts());
         settings.put("compute", Words.lower(options.compute()));
+    }
+
+    /**
+     * What a resumed training does otherwise than before.
+     *
+     * @param before settings of its checkpoint
+     * @param options from now on
+     * @return a phrase for each
+     */
+    static List<String> changes(JsonNode before, Options options) {
+        var now = JsonNodeFactory.instance.objectNode();
+        remember(now, options);
+        return now.propertyNames().stream()
+                .filter(name -> before.has(name)
+                        && !before.path(name).asString("").equals(now.path(name).asString("")))
+                .map(name -> "--" + name.replace('_', '-') + " "
+                        + now.path(name).asString("") + " instead of "
+                        + before.path(name).asString(""))
+                .toList();
     }
 
     private <T> T or(Opt<T> option) {

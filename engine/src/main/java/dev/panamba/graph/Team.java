@@ -63,7 +63,8 @@ public final class Team implements AutoCloseable {
         }
         this.size = size;
         this.gemm = gemm;
-        // Where the cores are fewer than the workers, one who spins holds a core that another is waiting for. Thread.yield
+        // Where the cores are fewer than the workers, one who spins holds a core that another is waiting for.
+        // Thread.yield
         // is no help: beside other busy processes it gives away a whole turn.
         this.spins = size > Runtime.getRuntime().availableProcessors() ? 0 : SPINS;
         this.threads = new Thread[size];

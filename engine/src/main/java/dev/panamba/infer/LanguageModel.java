@@ -40,6 +40,8 @@ public final class LanguageModel implements AutoCloseable {
     private final Set<Integer> endTokens;
     private final Team team;
     private final SessionPool pool;
+    /** Of the weights; taken when the first session is kept. */
+    private String fingerprint;
 
     private LanguageModel(Weights weights, Tokenizer tokenizer, DType compute, Team team) {
         this.weights = weights;
@@ -145,6 +147,14 @@ public final class LanguageModel implements AutoCloseable {
      */
     public Config config() {
         return weights.config();
+    }
+
+    /** What tells its weights from others. */
+    synchronized String fingerprint() {
+        if (fingerprint == null) {
+            fingerprint = weights.fingerprint();
+        }
+        return fingerprint;
     }
 
     /**

@@ -220,7 +220,7 @@ public final class Session implements AutoCloseable {
     public Snapshot snapshot() {
         enter();
         try {
-            return Snapshot.of(model.config(), pool.parts(slot, position), position, logits);
+            return Snapshot.of(model.config(), model.fingerprint(), pool.parts(slot, position), position, logits);
         } finally {
             busy.set(false);
         }
@@ -238,6 +238,10 @@ public final class Session implements AutoCloseable {
         try {
             if (!snapshot.config().equals(model.config())) {
                 throw new IllegalArgumentException("The snapshot comes from another kind of model than this one.");
+            }
+            if (!snapshot.fingerprint().equals(model.fingerprint())) {
+                throw new IllegalArgumentException(
+                        "The snapshot comes from other weights than this model's, or from the same in another format.");
             }
             snapshot.copyTo(pool.parts(slot, snapshot.position()), logits);
             position = snapshot.position();

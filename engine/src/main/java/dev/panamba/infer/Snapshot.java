@@ -8,22 +8,25 @@ import java.util.List;
 /** The state of a session at one moment. Its memory goes when nobody refers to it any more. */
 public final class Snapshot {
     private final Config config;
+    private final String fingerprint;
     private final MemorySegment bytes;
     private final int position;
 
-    private Snapshot(Config config, MemorySegment bytes, int position) {
+    private Snapshot(Config config, String fingerprint, MemorySegment bytes, int position) {
         this.config = config;
+        this.fingerprint = fingerprint;
         this.bytes = bytes;
         this.position = position;
     }
 
-    static Snapshot empty(Config config, long size, int position) {
-        return new Snapshot(config, Arena.ofAuto().allocate(size, Float.BYTES), position);
+    static Snapshot empty(Config config, String fingerprint, long size, int position) {
+        return new Snapshot(config, fingerprint, Arena.ofAuto().allocate(size, Float.BYTES), position);
     }
 
-    static Snapshot of(Config config, List<MemorySegment> state, int position, MemorySegment logits) {
+    static Snapshot of(
+            Config config, String fingerprint, List<MemorySegment> state, int position, MemorySegment logits) {
         var size = state.stream().mapToLong(MemorySegment::byteSize).sum() + logits.byteSize();
-        var snapshot = empty(config, size, position);
+        var snapshot = empty(config, fingerprint, size, position);
         var bytes = snapshot.bytes;
         long at = 0;
         for (var part : state) {
@@ -37,6 +40,11 @@ public final class Snapshot {
     /** All states, one after the other, then the logits. */
     MemorySegment bytes() {
         return bytes;
+    }
+
+    /** What tells the weights of the session's model from others. */
+    String fingerprint() {
+        return fingerprint;
     }
 
     void copyTo(List<MemorySegment> state, MemorySegment logits) {

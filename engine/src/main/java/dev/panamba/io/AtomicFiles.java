@@ -5,6 +5,7 @@ import java.nio.ByteBuffer;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
+import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileSystemException;
@@ -44,7 +45,7 @@ public final class AtomicFiles {
          * @param channel the empty file
          * @throws IOException if it cannot be written
          */
-        void write(FileChannel channel) throws IOException;
+        void write(WritableByteChannel channel) throws IOException;
 
         /**
          * A text.
@@ -96,6 +97,29 @@ public final class AtomicFiles {
      * @throws IOException if it cannot be written; the file is then as before
      */
     public static void file(Path file, Content content) throws IOException {
+        seekable(file, content::write);
+    }
+
+    /** Writes one file, whose beginning may come last. */
+    @FunctionalInterface
+    public interface Seekable {
+        /**
+         * Writes it.
+         *
+         * @param channel the empty file
+         * @throws IOException if it cannot be written
+         */
+        void write(FileChannel channel) throws IOException;
+    }
+
+    /**
+     * {@link #file} for a content that is not written from its beginning to its end.
+     *
+     * @param file where, or a symbolic link to where
+     * @param content what
+     * @throws IOException if it cannot be written; the file is then as before
+     */
+    public static void seekable(Path file, Seekable content) throws IOException {
         checkFile(file);
         var place = target(file);
         var temporary = temporary(place);
@@ -145,7 +169,7 @@ public final class AtomicFiles {
         try {
             Files.createDirectory(temporary);
             for (var file : files.entrySet()) {
-                write(temporary.resolve(file.getKey()), directory.resolve(file.getKey()), file.getValue(), null);
+                write(temporary.resolve(file.getKey()), directory.resolve(file.getKey()), file.getValue()::write, null);
             }
             force(temporary);
             Files.move(temporary, place, StandardCopyOption.ATOMIC_MOVE);
@@ -265,7 +289,7 @@ public final class AtomicFiles {
      * @param content what
      * @param permissions that it has, or null for the usual ones
      */
-    private static void write(Path temporary, Path file, Content content, Set<PosixFilePermission> permissions)
+    private static void write(Path temporary, Path file, Seekable content, Set<PosixFilePermission> permissions)
             throws IOException {
         var options =
                 Set.<OpenOption>of(StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS);

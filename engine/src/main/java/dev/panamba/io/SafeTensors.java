@@ -10,6 +10,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -158,6 +159,27 @@ public final class SafeTensors implements AutoCloseable {
     }
 
     /**
+     * Searches a tensor of F32 for what is no number.
+     *
+     * @param tensor of this file
+     * @return whether there is no NaN and no infinity
+     * @throws IOException if it cannot be read, or is of another type
+     */
+    public boolean isFinite(Entry tensor) throws IOException {
+        if (tensor.type() != DType.F32) {
+            throw new IOException(file + " has " + tensor.name() + " as " + tensor.type() + ", and not as F32.");
+        }
+        var buffer = ByteBuffer.allocateDirect((int) Math.min(PART, tensor.end() - tensor.begin()));
+        for (long at = tensor.begin(); at < tensor.end(); at += PART) {
+            fill(buffer.clear().limit((int) Math.min(PART, tensor.end() - at)), header.dataStart() + at);
+            if (!Tensor.areFinite(MemorySegment.ofBuffer(buffer.flip()))) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /**
      * Maps all data, read-only.
      *
      * @param arena what the mapping lives in
@@ -213,7 +235,7 @@ public final class SafeTensors implements AutoCloseable {
      * @param tensors what to write
      * @throws IOException if it cannot be written
      */
-    public static void write(FileChannel channel, Map<String, String> metadata, List<Tensor> tensors)
+    public static void write(WritableByteChannel channel, Map<String, String> metadata, List<Tensor> tensors)
             throws IOException {
         write(channel, metadata, tensors, DType.F32);
     }
@@ -227,7 +249,8 @@ public final class SafeTensors implements AutoCloseable {
      * @param floats what F32 tensors become, rounded to the nearest: F32, BF16 or F16
      * @throws IOException if it cannot be written
      */
-    public static void write(FileChannel channel, Map<String, String> metadata, List<Tensor> tensors, DType floats)
+    public static void write(
+            WritableByteChannel channel, Map<String, String> metadata, List<Tensor> tensors, DType floats)
             throws IOException {
         var json = new LinkedHashMap<String, Object>();
         if (!metadata.isEmpty()) {
@@ -266,7 +289,7 @@ public final class SafeTensors implements AutoCloseable {
         }
     }
 
-    private static void narrow(FileChannel channel, MemorySegment data, DType type) throws IOException {
+    private static void narrow(WritableByteChannel channel, MemorySegment data, DType type) throws IOException {
         var buffer = ByteBuffer.allocateDirect(PART).order(ByteOrder.LITTLE_ENDIAN);
         for (long done = 0; done < data.byteSize(); done += (long) PART / type.bytes() * Float.BYTES) {
             var part = data.asSlice(done, Math.min((long) PART / type.bytes() * Float.BYTES, data.byteSize() - done));
@@ -276,7 +299,7 @@ public final class SafeTensors implements AutoCloseable {
         }
     }
 
-    private static void drain(FileChannel channel, ByteBuffer buffer) throws IOException {
+    private static void drain(WritableByteChannel channel, ByteBuffer buffer) throws IOException {
         while (buffer.hasRemaining()) {
             channel.write(buffer);
         }

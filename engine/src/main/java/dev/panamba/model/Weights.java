@@ -8,6 +8,7 @@ import dev.panamba.graph.Team;
 import dev.panamba.graph.UpdateOp.Quantise;
 import dev.panamba.graph.UpdateOp.SquaredNorm;
 import dev.panamba.graph.Value;
+import dev.panamba.io.Digests;
 import dev.panamba.memory.Placement;
 import dev.panamba.tensor.DType;
 import dev.panamba.tensor.Shape;
@@ -16,8 +17,10 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.charset.StandardCharsets;
 import java.util.Collections;
 import java.util.Comparator;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -27,6 +30,11 @@ import java.util.Set;
  * in a narrower format.
  */
 public final class Weights implements AutoCloseable {
+    /** Parts of a parameter that its fingerprint is taken of, and bytes of each. */
+    private static final int SAMPLES = 8;
+
+    private static final long SAMPLE = 512;
+
     private final Config config;
     private final List<Value> parameters;
     private final Store store;
@@ -208,6 +216,28 @@ public final class Weights implements AutoCloseable {
                 .map(p -> new Tensor(p.name(), fileType(p.type()), fileShape(p), store.at(p.name())))
                 .sorted(Comparator.comparingInt(t -> -t.type().bytes()))
                 .toList();
+    }
+
+    /**
+     * What tells these weights from others, without reading all of them: SHA-256 over configuration, names, types and shapes of all
+     * parameters, all bytes of small ones and some parts of large ones. Two trainings differ in it, two steps of one training, and
+     * two formats of one model; a change of some bytes in the middle of a large matrix does not show.
+     *
+     * @return 64 hexadecimal digits
+     */
+    public String fingerprint() {
+        var digest = Digests.sha256();
+        digest.update(ConfigFile.write(config, DType.F32).toString().getBytes(StandardCharsets.UTF_8));
+        for (var tensor : tensors()) {
+            digest.update((tensor.name() + tensor.type() + tensor.shape()).getBytes(StandardCharsets.UTF_8));
+            long size = tensor.data().byteSize();
+            long last = Math.max(0, size - SAMPLE);
+            for (int i = 0; i < SAMPLES; i++) {
+                long at = last * i / (SAMPLES - 1);
+                digest.update(tensor.data().asSlice(at, Math.min(SAMPLE, size)).asByteBuffer());
+            }
+        }
+        return HexFormat.of().formatHex(digest.digest());
     }
 
     /** The type of a parameter in a file. */

@@ -1,10 +1,6 @@
 package dev.panamba.text;
 
-import static java.lang.foreign.ValueLayout.JAVA_BYTE;
 import static java.lang.foreign.ValueLayout.JAVA_INT;
-import static java.lang.foreign.ValueLayout.JAVA_INT_UNALIGNED;
-import static java.lang.foreign.ValueLayout.JAVA_LONG_UNALIGNED;
-import static java.lang.foreign.ValueLayout.JAVA_SHORT_UNALIGNED;
 
 import dev.panamba.io.AtomicFiles;
 import dev.panamba.io.InputFiles;
@@ -14,41 +10,45 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.io.RandomAccessFile;
 import java.io.UncheckedIOException;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
+import java.util.Objects;
 import java.util.concurrent.atomic.AtomicReference;
 
 /**
- * A corpus in tokens, in a file that is written once and then mapped: 1, 2 or 4 bytes a token, little-endian, by the size of the
- * vocabulary, behind a header of 32 bytes (magic, version, bytes of a token, vocabulary, number of tokens).
+ * A corpus in tokens, in a file that is written once and then read in blocks: 1, 2 or 4 bytes a token, little-endian, by the size
+ * of the vocabulary, behind a header of 32 bytes (magic, version, bytes of a token, vocabulary, number of tokens). Any number of
+ * threads may read. It is not mapped, since what is cut off a mapped file ends whoever reads there.
  */
 public final class TokenFile implements AutoCloseable {
     private static final long MAGIC = 0x314E_454B_4F54_4250L; // "PBTOKEN1"
     private static final int HEADER = 32;
 
-    private final Path file;
-    /** The mapped file, whose size can be asked for without anything that an interrupt could close. */
-    private final RandomAccessFile handle;
+    /** Bytes that are read at once; reads of at most so many need no memory of their own. */
+    private static final int BLOCK = 8192;
 
-    private final Arena arena;
-    private final MemorySegment tokens;
+    private final Path file;
+    // Unlike a channel it stays open when a thread that reads is interrupted.
+    private final RandomAccessFile opened;
     private final int width;
     private final int vocabulary;
     private final long length;
+    private final byte[] block = new byte[BLOCK];
+    /** The number of the block, counted from the first token, or -1 for none. */
+    private long present = -1;
 
-    private TokenFile(Path file, RandomAccessFile handle, Arena arena, MemorySegment bytes, int vocabulary) {
+    private boolean closed;
+
+    private TokenFile(Path file, RandomAccessFile opened, int width, int vocabulary, long length) {
         this.file = file;
-        this.handle = handle;
-        this.arena = arena;
-        this.tokens = bytes.asSlice(HEADER);
-        this.width = width(vocabulary);
+        this.opened = opened;
+        this.width = width;
         this.vocabulary = vocabulary;
-        this.length = tokens.byteSize() / width;
+        this.length = length;
     }
 
     /**
@@ -62,7 +62,7 @@ public final class TokenFile implements AutoCloseable {
      */
     public static Corpus.Summary write(Path file, Corpus corpus, Tokenizer tokenizer) throws IOException {
         var summary = new AtomicReference<Corpus.Summary>();
-        AtomicFiles.file(file, channel -> {
+        AtomicFiles.seekable(file, channel -> {
             var out = new Writer(channel, tokenizer);
             summary.set(corpus.read(out));
             out.finish();
@@ -124,7 +124,7 @@ public final class TokenFile implements AutoCloseable {
     }
 
     /**
-     * Maps a file.
+     * Opens a file.
      *
      * @param file written by {@link #write}
      * @return the tokens
@@ -132,29 +132,30 @@ public final class TokenFile implements AutoCloseable {
      */
     public static TokenFile open(Path file) throws IOException {
         InputFiles.check(file);
-        var handle = new RandomAccessFile(file.toFile(), "r");
-        var arena = Arena.ofShared();
+        var opened = new RandomAccessFile(file.toFile(), "r");
         try {
-            var bytes = handle.getChannel().map(FileChannel.MapMode.READ_ONLY, 0, handle.length(), arena);
-            if (bytes.byteSize() < HEADER || bytes.get(JAVA_LONG_UNALIGNED, 0) != MAGIC) {
+            long size = opened.length();
+            var bytes = new byte[HEADER];
+            opened.readFully(bytes, 0, (int) Math.min(HEADER, size));
+            var header = ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN);
+            if (size < HEADER || header.getLong(0) != MAGIC) {
                 throw new IOException(file + " is no token file.");
             }
-            int width = bytes.get(JAVA_INT_UNALIGNED, 12);
-            long vocabulary = bytes.get(JAVA_LONG_UNALIGNED, 16);
-            long length = bytes.get(JAVA_LONG_UNALIGNED, 24);
-            if (bytes.get(JAVA_INT_UNALIGNED, 8) != 1
+            int width = header.getInt(12);
+            long vocabulary = header.getLong(16);
+            long length = header.getLong(24);
+            if (header.getInt(8) != 1
                     || vocabulary < 1
                     || vocabulary > Integer.MAX_VALUE
                     || width != width((int) vocabulary)
                     || length < 0
-                    || length != (bytes.byteSize() - HEADER) / width
-                    || (bytes.byteSize() - HEADER) % width != 0) {
+                    || length != (size - HEADER) / width
+                    || (size - HEADER) % width != 0) {
                 throw new IOException(file + " is a damaged token file: delete it, it is made again.");
             }
-            return new TokenFile(file, handle, arena, bytes, (int) vocabulary);
+            return new TokenFile(file, opened, width, (int) vocabulary, length);
         } catch (IOException | RuntimeException e) {
-            handle.close();
-            arena.close();
+            opened.close();
             throw e;
         }
     }
@@ -182,13 +183,40 @@ public final class TokenFile implements AutoCloseable {
      *
      * @param index 0 .. length - 1
      * @return its id
+     * @throws UncheckedIOException if the file can no longer be read
      */
-    public int at(long index) {
+    public synchronized int at(long index) {
+        Objects.checkIndex(index, length);
+        int at = load(index);
         return switch (width) {
-            case 1 -> tokens.getAtIndex(JAVA_BYTE, index) & 0xFF;
-            case 2 -> tokens.getAtIndex(JAVA_SHORT_UNALIGNED, index) & 0xFFFF;
-            default -> tokens.getAtIndex(JAVA_INT_UNALIGNED, index);
+            case 1 -> block[at] & 0xFF;
+            case 2 -> block[at] & 0xFF | (block[at + 1] & 0xFF) << 8;
+            default ->
+                block[at] & 0xFF | (block[at + 1] & 0xFF) << 8 | (block[at + 2] & 0xFF) << 16 | block[at + 3] << 24;
         };
+    }
+
+    /** Makes the block present that has a token, and says where in it that stands. */
+    private int load(long index) {
+        if (closed) {
+            throw new IllegalStateException(file + " is closed.");
+        }
+        long at = index * width;
+        long wanted = at / BLOCK;
+        if (wanted != present) {
+            present = -1;
+            try {
+                opened.seek(HEADER + wanted * BLOCK);
+                opened.readFully(block, 0, (int) Math.min(BLOCK, length * width - wanted * BLOCK));
+            } catch (EOFException e) {
+                throw new UncheckedIOException(
+                        new IOException(file + " became shorter while it was read: delete it, it is made again.", e));
+            } catch (IOException e) {
+                throw new UncheckedIOException(new IOException(file + " cannot be read: " + e.getMessage() + ".", e));
+            }
+            present = wanted;
+        }
+        return (int) (at % BLOCK);
     }
 
     /**
@@ -198,30 +226,19 @@ public final class TokenFile implements AutoCloseable {
      * @param count how many
      * @param to I32
      * @param at index in it of the first
-     * @throws UncheckedIOException if somebody has cut the file meanwhile: to touch what is gone would be an error of the JVM
+     * @throws UncheckedIOException if the file can no longer be read
      */
-    public void copy(long from, int count, MemorySegment to, long at) {
-        checkIsWhole();
+    public synchronized void copy(long from, int count, MemorySegment to, long at) {
         for (int i = 0; i < count; i++) {
             to.setAtIndex(JAVA_INT, at + i, at(from + i));
         }
     }
 
-    private void checkIsWhole() {
-        try {
-            if (handle.length() < HEADER + tokens.byteSize()) {
-                throw new EOFException(file + " became shorter while it was read: make it again.");
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
     @Override
-    public void close() {
-        arena.close();
+    public synchronized void close() {
+        closed = true;
         try {
-            handle.close();
+            opened.close();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -23,9 +23,12 @@ public final class Bigram {
         }
         pairs = new long[V * V];
         firsts = new long[V];
+        int second = tokens.length() > 0 ? tokens.at(0) : 0;
         for (long i = 0; i + 1 < tokens.length(); i++) {
-            firsts[tokens.at(i)]++;
-            pairs[tokens.at(i) * V + tokens.at(i + 1)]++;
+            int first = second;
+            second = tokens.at(i + 1);
+            firsts[first]++;
+            pairs[first * V + second]++;
         }
     }
 
@@ -37,9 +40,11 @@ public final class Bigram {
      */
     public double natsPerToken(TokenFile tokens) {
         double nats = 0;
+        int second = tokens.at(0);
         for (long i = 0; i + 1 < tokens.length(); i++) {
-            int first = tokens.at(i);
-            nats -= Math.log((pairs[first * V + tokens.at(i + 1)] + 1.0) / (firsts[first] + V));
+            int first = second;
+            second = tokens.at(i + 1);
+            nats -= Math.log((pairs[first * V + second] + 1.0) / (firsts[first] + V));
         }
         return nats / (tokens.length() - 1);
     }

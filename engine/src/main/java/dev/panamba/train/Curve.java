@@ -12,7 +12,7 @@ import java.util.stream.IntStream;
 public record Curve(double[] steps, double[] values) {
     /**
      * The exponential moving average of a loss of every step, with Adam's correction for its start at 0: the first value is the
-     * first loss, and none leans on a loss that was not measured.
+     * first loss, and none leans on a loss that was not measured. A step whose loss is NaN changes nothing.
      *
      * @param losses of all steps
      * @param factor share of the newest
@@ -23,8 +23,10 @@ public record Curve(double[] steps, double[] values) {
         double sum = 0;
         double weight = 0;
         for (int i = 0; i < losses.length; i++) {
-            sum += factor * (losses[i] - sum);
-            weight += factor * (1 - weight);
+            if (!Double.isNaN(losses[i])) {
+                sum += factor * (losses[i] - sum);
+                weight += factor * (1 - weight);
+            }
             values[i] = sum / weight;
         }
         return new Curve(

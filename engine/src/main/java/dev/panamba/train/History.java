@@ -12,7 +12,7 @@ import tools.jackson.databind.json.JsonMapper;
 /**
  * What a training left in its metrics.
  *
- * @param loss of each step
+ * @param loss of each step, NaN for one that was passed over
  * @param seconds from the start to the end of each step, saving and measuring excepted
  * @param heldOut loss on the sample, where it was measured
  * @param whole loss on the whole held-out text at the end, if there was one
@@ -39,15 +39,20 @@ public record History(double[] loss, double[] seconds, Curve heldOut, OptionalDo
         }
         var last = lines.getLast().path("valid_loss");
         return new History(
-                lines.stream().mapToDouble(line -> line.path("loss").asDouble()).toArray(),
+                lines.stream().mapToDouble(line -> number(line, "loss")).toArray(),
                 seconds,
                 sample(lines.subList(0, lines.size() - 1)),
                 last.isNumber() ? OptionalDouble.of(last.asDouble()) : OptionalDouble.empty());
     }
 
+    private static double number(JsonNode line, String name) {
+        var number = line.path(name);
+        return number.isNumber() && !line.has("skipped") ? number.asDouble() : Double.NaN;
+    }
+
     private static Curve sample(List<JsonNode> lines) {
         var measured = IntStream.range(0, lines.size())
-                .filter(i -> lines.get(i).has("valid_loss"))
+                .filter(i -> lines.get(i).path("valid_loss").isNumber())
                 .toArray();
         return new Curve(
                 IntStream.of(measured).mapToDouble(i -> i + 1).toArray(),

@@ -35,6 +35,15 @@ public record Metrics(
     public record Experts(long[] load, long kept, long dropped, double aux) {}
 
     /**
+     * Whether the step was passed over, since its loss or its gradients were not finite: weights and moments are as before it.
+     *
+     * @return false for a step that was taken
+     */
+    public boolean skipped() {
+        return !Double.isFinite(loss) || !Double.isFinite(gradNorm);
+    }
+
+    /**
      * Tokens that found their expert full.
      *
      * @return a count over all layers

@@ -17,6 +17,7 @@ import dev.panamba.memory.Placement;
 import dev.panamba.model.Weights;
 import dev.panamba.tensor.DType;
 import dev.panamba.tensor.Shape;
+import dev.panamba.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -24,6 +25,7 @@ import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /**
  * Trains a model with AdamW. Three programs: forward and backward of a micro-batch, the norm of all gradients, the update of
@@ -53,6 +55,8 @@ public final class Trainer implements AutoCloseable {
     private final Map<Route, Value> kept = new LinkedHashMap<>();
 
     private int step;
+    /** Whether the gradients hold those of a step that was not taken. */
+    private boolean stale;
 
     /**
      * Plans and binds everything that a step needs.
@@ -161,6 +165,37 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
+     * The moments as they go into a file.
+     *
+     * @return tensors over the trainer's memory, in the order of the weights'
+     */
+    List<Tensor> momentTensors() {
+        var tensors = new ArrayList<Tensor>();
+        for (var prefix : List.of(M, V)) {
+            for (var weight : weights.tensors()) {
+                var name = prefix + weight.name();
+                tensors.add(new Tensor(name, weight.type(), weight.shape(), moments.at(name)));
+            }
+        }
+        return tensors;
+    }
+
+    /**
+     * Searches weights and moments for what is no number, which no later step would mend.
+     *
+     * @throws ArithmeticException if there is one, with the name of the first that has it
+     */
+    void checkFinite() {
+        for (var tensor : Stream.concat(weights.tensors().stream(), momentTensors().stream())
+                .toList()) {
+            if (!tensor.isFinite()) {
+                throw new ArithmeticException("Training diverged: after " + step + " steps " + tensor.name()
+                        + " holds a NaN or an infinity.");
+            }
+        }
+    }
+
+    /**
      * How the activations of a micro-batch are laid out: packed against naive bytes.
      *
      * @return sizes in bytes
@@ -177,42 +212,92 @@ public final class Trainer implements AutoCloseable {
      * @throws ArithmeticException if loss or gradients are no longer finite; the weights are those before the step
      */
     public Metrics step(Batches batches) {
+        var gradients = gradients(batches);
+        if (!gradients.isFinite()) {
+            throw new ArithmeticException("Training diverged at step " + step + ": the loss is " + gradients.loss
+                    + " and the norm of the gradients " + gradients.norm + ". Lower --lr or --clip.");
+        }
+        return update(gradients);
+    }
+
+    /**
+     * Loss and gradients of a step that is not taken yet; the gradients themselves stand in the trainer.
+     *
+     * @param loss mean cross entropy in nats per token
+     * @param norm L2 norm of all gradients before clipping
+     * @param layers of each Switch layer
+     * @param nanos that it took
+     */
+    record Gradients(double loss, double norm, List<Metrics.Experts> layers, long nanos) {
+        boolean isFinite() {
+            return Double.isFinite(loss) && Double.isFinite(norm);
+        }
+    }
+
+    /**
+     * Goes forward and backward for the next step; weights and moments stay as they are. What follows is {@link #update}, {@link
+     * #skip}, or nothing.
+     *
+     * @param batches where the text comes from
+     * @return loss and gradients, which may not be finite
+     */
+    Gradients gradients(Batches batches) {
         var start = System.nanoTime();
+        if (stale) {
+            gradients.at(Store.ALL).fill((byte) 0);
+        }
+        stale = true;
         int micro = options.batch() / options.microBatch();
         double lossSum = 0;
         var layers = new ArrayList<Metrics.Experts>();
         kept.values().forEach(tokens -> update.at(tokens).fill((byte) 0));
-        try {
-            for (int i = 0; i < micro; i++) {
-                fill(batches, (long) step * options.batch() + (long) i * options.microBatch());
-                gradient.run();
-                lossSum += gradient.at(program.loss()).get(JAVA_FLOAT, 0);
-                collect(layers, micro);
-                kept.forEach(this::count);
-            }
-        } catch (RuntimeException e) {
-            forget();
-            throw e;
+        for (int i = 0; i < micro; i++) {
+            fill(batches, (long) step * options.batch() + (long) i * options.microBatch());
+            gradient.run();
+            lossSum += gradient.at(program.loss()).get(JAVA_FLOAT, 0);
+            collect(layers, micro);
+            kept.forEach(this::count);
         }
         var gradNorm = norm();
-        double lossMean = lossSum / micro;
-        if (!Double.isFinite(lossMean) || !Double.isFinite(gradNorm)) {
-            forget();
-            throw new ArithmeticException("Training diverged at step " + step + ": the loss is " + lossMean
-                    + " and the norm of the gradients " + gradNorm + ". Lower --lr or --clip.");
-        }
-        var lr = options.schedule().at(step);
-        writeFields(lr, Math.min(1, options.clip() / (gradNorm + 1e-6)));
+        return new Gradients(lossSum / micro, gradNorm, layers, System.nanoTime() - start);
+    }
+
+    /**
+     * Takes the step.
+     *
+     * @param gradients of {@link #gradients}, finite
+     * @return what it did
+     */
+    Metrics update(Gradients gradients) {
+        var start = System.nanoTime();
+        writeFields(options.schedule().at(step), Math.min(1, options.clip() / (gradients.norm + 1e-6)));
         update.run();
+        stale = false;
+        return metrics(gradients, System.nanoTime() - start);
+    }
+
+    /**
+     * Passes a step over: it counts, its text is behind, and weights and moments are as they were.
+     *
+     * @param gradients of {@link #gradients}
+     * @return what it would have learnt from
+     */
+    Metrics skip(Gradients gradients) {
+        return metrics(gradients, 0);
+    }
+
+    private Metrics metrics(Gradients gradients, long nanos) {
+        var lr = options.schedule().at(step);
+        var layers = gradients.layers;
         var aux = layers.stream().mapToDouble(Metrics.Experts::aux).average().orElse(0);
         return new Metrics(
                 step++,
-                lossMean,
+                gradients.loss,
                 aux,
-                gradNorm,
+                gradients.norm,
                 lr,
                 layers,
-                (System.nanoTime() - start) / 1e9,
+                (gradients.nanos + nanos) / 1e9,
                 (long) options.batch() * options.context());
     }
 
@@ -224,11 +309,6 @@ public final class Trainer implements AutoCloseable {
                     gradient.at(program.target()),
                     (long) k * options.context());
         }
-    }
-
-    /** A step that is not taken leaves no gradients to the next one. */
-    private void forget() {
-        gradients.at(Store.ALL).fill((byte) 0);
     }
 
     private double norm() {

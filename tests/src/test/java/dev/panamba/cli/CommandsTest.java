@@ -63,10 +63,10 @@ class CommandsTest {
         }
         assertTrue(line.json().getLast().path("valid_loss").isNumber());
         assertEquals(line.out(), Files.readString(model.resolve("metrics.jsonl")), "the same lines are kept");
-        for (var name : List.of("config.json", "model.safetensors", "loss.png", "experts.png", "step-12")) {
+        for (var name : List.of("config.json", "model.safetensors", "loss.png", "experts.png", "step-10", "step-12")) {
             assertTrue(Files.exists(model.resolve(name)), name);
         }
-        assertFalse(Files.exists(model.resolve("step-10")));
+        assertFalse(Files.exists(model.resolve("step-0")) || Files.exists(model.resolve("step-5")));
     }
 
     static List<String> commands() {
@@ -243,7 +243,7 @@ class CommandsTest {
                 0, Line.run("train", "--out", out, "--resume", "--steps", 4).exit());
         var other = Line.run("train", "--out", out, "--resume", "--steps", 5, "--tokenizer", "bytes");
         assertEquals(1, other.exit());
-        assertTrue(other.err().contains("begun with a tokenizer of 400 ids"), other.err());
+        assertTrue(other.err().contains("begun with another tokenizer"), other.err());
         var written = Line.run("generate", "--model", out, "--prompt", "The 😀", "--tokens", 5);
         assertEquals(0, written.exit(), written.err());
         assertTrue(written.out().startsWith("The 😀"), written.out());

@@ -159,9 +159,32 @@ class CompareTest {
         Files.createDirectories(out);
         try (var channel = FileChannel.open(out.resolve(".lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
                 var _ = channel.lock()) {
-            refusesWhole("Another compare is at work");
+            refusesWhole("Another training is at work");
         }
         assertEquals(0, compare("--steps", 1).exit());
+    }
+
+    @Test
+    void aTextThatHasChangedIsNotCompared() throws IOException {
+        assertEquals(0, compare("--steps", 2).exit());
+        assertEquals(0, compare("--steps", 2).exit(), "the same command goes on");
+        var was = Files.readString(text);
+        Files.writeString(text, was + "!");
+        var line = compare("--steps", 2);
+        assertEquals(1, line.exit(), line.err());
+        assertTrue(line.sentences().getFirst().contains(text + " is not the text"), line.err());
+        Files.writeString(text, was);
+        var tokens = out.resolve("train.tokens");
+        var bytes = Files.readAllBytes(tokens);
+        bytes[bytes.length - 1] ^= 1;
+        Files.write(tokens, bytes);
+        line = Line.run("compare", "--out", out);
+        assertEquals(1, line.exit(), line.err());
+        assertTrue(line.sentences().getFirst().contains("another train.tokens"), line.err());
+        bytes[bytes.length - 1] ^= 1;
+        Files.write(tokens, bytes);
+        line = Line.run("compare", "--out", out);
+        assertEquals(0, line.exit(), line.err());
     }
 
     private void refusesWhole(String words) {

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.panamba.train.Seal;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -465,7 +466,12 @@ class MistakesTest {
                                     "--context",
                                     16)
                             .exit());
-            Files.writeString(out.resolve("step-1").resolve(damage.getKey()), damage.getValue());
+            for (var step : List.of("step-0", "step-1")) {
+                Files.writeString(out.resolve(step).resolve(damage.getKey()), damage.getValue());
+            }
+            check(Line.run("train", "--out", out, "--resume", "--steps", 2), 1, damage.getKey());
+            Seal.again(out.resolve("step-0"));
+            Seal.again(out.resolve("step-1"));
             check(Line.run("train", "--out", out, "--resume", "--steps", 2), 1, damage.getKey());
         }
         for (var field : List.of("batch", "lr", "schedule", "order", "seed", "data", "steps", "warmup_steps")) {
@@ -473,12 +479,14 @@ class MistakesTest {
             var right = Files.readString(file);
             for (var value : List.of("\"x\"", "[]", "null", "-1", "1e300")) {
                 Files.writeString(file, right.replaceFirst("(\"" + field + "\" : )[^,\n]+", "$1" + value));
+                Seal.again(file.getParent());
                 var line = Line.run("train", "--out", model, "--resume", "--steps", 1);
                 if (line.exit() != 0) {
                     check(line, 1, "");
                 }
             }
             Files.writeString(file, right);
+            Seal.again(file.getParent());
         }
     }
 

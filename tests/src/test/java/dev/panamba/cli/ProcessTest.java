@@ -85,15 +85,19 @@ class ProcessTest {
                 .toArray();
     }
 
+    /** Some times in a usual run of the tests, {@code -Dpanamba.kills=200} times in a night. */
     @Test
-    void killedAtAnyMomentItGoesOn() throws Exception {
+    void killedAtAnyMomentItGoesOnAndEndsAlike() throws Exception {
         var out = folder.resolve("run");
         var random = new Random(5);
+        var same = new Object[] {"--schedule", "constant", "--warmup-steps", 3, "--threads", 2, "--save-every", 2};
         int before = 0;
-        for (int round = 0; round < 12; round++) {
+        int kills = Integer.getInteger("panamba.kills", 12);
+        for (int round = 0; round < kills; round++) {
             var begun = Checkpoint.latest(out).isPresent();
-            var process =
-                    start(":", train(out, "--steps", 1_000_000, "--save-every", 2, begun ? "--resume" : "--json"));
+            var process = begun
+                    ? start(":", "train", "--out", out, "--resume", "--threads", 2, "--save-every", 2)
+                    : start(":", train(out, with(same, "--steps", 1_000_000)));
             // Once it saves, at any moment of that.
             int wanted = before + 4;
             while (process.isAlive() && step(out) < wanted) {
@@ -110,7 +114,7 @@ class ProcessTest {
             var written = Line.run("generate", "--model", latest.directory(), "--prompt", "a", "--tokens", 1);
             assertEquals(0, written.exit(), written.err());
         }
-        var end = Line.run("train", "--out", out, "--resume", "--steps", before + 3);
+        var end = Line.run("train", "--out", out, "--resume", "--threads", 2, "--steps", before + 3);
         assertEquals(0, end.exit(), end.err());
         assertEquals(before + 3, Checkpoint.latest(out).orElseThrow().step());
         assertEquals(
@@ -119,12 +123,73 @@ class ProcessTest {
             var names = left.map(file -> file.getFileName().toString()).toList();
             assertFalse(names.stream().anyMatch(name -> name.startsWith(".tmp-")), names::toString);
             assertEquals(
-                    1, names.stream().filter(name -> name.startsWith("step-")).count(), names::toString);
+                    2, names.stream().filter(name -> name.startsWith("step-")).count(), names::toString);
+            assertFalse(names.stream().anyMatch(name -> name.startsWith("damaged-")), names::toString);
+        }
+        var whole = folder.resolve("whole");
+        var line = Line.run(train(whole, with(same, "--steps", before + 3)));
+        assertEquals(0, line.exit(), line.err());
+        assertEquals(timeless(whole), timeless(out), "losses of every step");
+        for (var name : List.of("model.safetensors", "trainer.safetensors")) {
+            var step = Path.of("step-" + (before + 3), name);
+            assertEquals(-1, Files.mismatch(whole.resolve(step), out.resolve(step)), name);
         }
         assertEquals(
                 0,
                 Line.run("generate", "--model", out, "--prompt", "a", "--tokens", 1)
                         .exit());
+    }
+
+    private static Object[] with(Object[] some, Object... more) {
+        return Stream.concat(Stream.of(some), Stream.of(more)).toArray();
+    }
+
+    /** A second is refused at once, a killed one is in nobody's way. */
+    @Test
+    void oneTrainsIntoAFolder() throws Exception {
+        var out = folder.resolve("run");
+        var process = start(":", train(out, "--steps", 1_000_000, "--save-every", 1));
+        while (process.isAlive() && step(out) < 2) {
+            Thread.sleep(5);
+        }
+        for (var line : List.of(
+                Line.run("train", "--out", out, "--resume", "--steps", 1_000_001),
+                Line.run(train(out, "--steps", 1)))) {
+            assertEquals(1, line.exit(), line.err());
+            assertEquals(1, line.sentences().size(), line.err());
+        }
+        var second = Line.run("train", "--out", out, "--resume");
+        assertTrue(second.err().contains("Another training is at work in " + out), second.err());
+        assertTrue(process.isAlive(), output());
+        process.destroyForcibly().waitFor();
+        int before = step(out);
+        assertEquals(
+                0,
+                Line.run("train", "--out", out, "--resume", "--steps", before + 2)
+                        .exit());
+        assertEquals(
+                before + 2, Files.readAllLines(out.resolve("metrics.jsonl")).size());
+    }
+
+    /** Tokens that are cut while a training reads them. */
+    @Test
+    void aTokenFileThatIsCutEndsInASentence() throws Exception {
+        text = Files.writeString(folder.resolve("long.txt"), "The quick brown fox.\n".repeat(20_000));
+        var out = folder.resolve("run");
+        var process = start(":", train(out, "--steps", 1_000_000, "--save-every", 1));
+        while (process.isAlive() && step(out) < 2) {
+            Thread.sleep(5);
+        }
+        try (var channel = FileChannel.open(out.resolve("train.tokens"), StandardOpenOption.WRITE)) {
+            channel.truncate(100);
+        }
+        assertTrue(process.waitFor(30, TimeUnit.SECONDS), "it goes on");
+        assertEquals(1, process.exitValue(), output());
+        assertOneSentence("train.tokens became shorter");
+        int before = step(out);
+        Files.delete(out.resolve("train.tokens"));
+        var line = Line.run("train", "--out", out, "--resume", "--steps", before + 2);
+        assertEquals(0, line.exit(), line.err());
     }
 
     private static int step(Path out) throws IOException {

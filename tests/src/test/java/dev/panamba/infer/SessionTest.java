@@ -21,8 +21,11 @@ import dev.panamba.train.Tiny;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -31,6 +34,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** A session's state is a value, and how a text is cut does not matter to it. */
 class SessionTest {
@@ -201,7 +205,7 @@ class SessionTest {
                 {"\"position\":\"5\"", "\"position\":\"6\""},
                 {"\"position\":\"5\"", "\"position\":\"x\""},
                 {"\"position\":\"5\"", "\"position\":\"-\""},
-                {"\"panamba_session\":\"1\"", "\"panamba_session\":\"2\""},
+                {"\"panamba_session\":\"2\"", "\"panamba_session\":\"1\""},
                 {"\"state\":", "\"stats\":"},
                 {"\"F32\"", "\"I32\""}
             }) {
@@ -214,6 +218,80 @@ class SessionTest {
             }
             Files.write(file, Arrays.copyOf(bytes, bytes.length - 1));
             assertThrows(IOException.class, () -> SessionFile.read(file, config));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 3})
+    void everyFlipAndEveryCutOfASessionFileIsRefused(int family) throws IOException {
+        var config = Tiny.families().get(family);
+        var file = folder.resolve("session");
+        try (var model = model(config, 1);
+                var session = model.newSession()) {
+            SessionFile.write(file, session.feed(tokens(3)).snapshot());
+            var whole = Files.readAllBytes(file);
+            try (var channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+                for (int i = 0; i < whole.length; i++) {
+                    channel.write(ByteBuffer.wrap(new byte[] {(byte) (whole[i] ^ 1 << i % 8)}), i);
+                    var where = "byte " + i;
+                    assertThrows(IOException.class, () -> SessionFile.read(file, config), where);
+                    channel.write(ByteBuffer.wrap(whole, i, 1), i);
+                }
+                for (int i = whole.length - 1; i >= 0; i--) {
+                    channel.truncate(i);
+                    assertThrows(IOException.class, () -> SessionFile.read(file, config), "cut");
+                }
+            }
+            Files.write(file, whole);
+            assertEquals(3, SessionFile.read(file, model).position());
+        }
+    }
+
+    @Test
+    void aSessionOfOtherWeightsIsRefused() throws IOException {
+        var config = Tiny.families().get(1);
+        var file = folder.resolve("session");
+        try (var model = model(config, 1);
+                var other = LanguageModel.of(Weights.random(config, 8), Tokenizers.bytes(), DType.F32, 1);
+                var narrow = LanguageModel.of(narrow(config), Tokenizers.bytes(), DType.F32, 1);
+                var session = model.newSession().feed(1)) {
+            SessionFile.write(file, session.snapshot());
+            for (var stranger : List.of(other, narrow)) {
+                var refused = assertThrows(IOException.class, () -> SessionFile.read(file, stranger));
+                assertTrue(
+                        refused.getMessage().contains(file + " holds a session of other weights"),
+                        refused.getMessage());
+                try (var theirs = stranger.newSession()) {
+                    assertThrows(IllegalArgumentException.class, () -> theirs.restore(session.snapshot()));
+                    assertThrows(IllegalArgumentException.class, () -> theirs.restore(SessionFile.read(file, config)));
+                }
+            }
+        }
+    }
+
+    private static Weights narrow(Config config) {
+        try (var weights = Weights.random(config, 7);
+                var team = new Team(1)) {
+            return weights.in(DType.BF16, team);
+        }
+    }
+
+    /** One number of any parameter, wherever it is sampled: trainings move all. */
+    @Test
+    void everyParameterCountsForTheFingerprint() {
+        for (var config : Tiny.families()) {
+            try (var weights = Weights.random(config, 1)) {
+                var before = weights.fingerprint();
+                for (var tensor : weights.tensors()) {
+                    for (long at : new long[] {0, tensor.data().byteSize() / Float.BYTES - 1}) {
+                        var was = tensor.data().getAtIndex(JAVA_FLOAT, at);
+                        tensor.data().setAtIndex(JAVA_FLOAT, at, was + 1);
+                        assertNotEquals(before, weights.fingerprint(), tensor.name());
+                        tensor.data().setAtIndex(JAVA_FLOAT, at, was);
+                    }
+                }
+                assertEquals(before, weights.fingerprint());
+            }
         }
     }
 

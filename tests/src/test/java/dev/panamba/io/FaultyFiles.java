@@ -144,6 +144,17 @@ final class FaultyFiles extends FileSystemProvider {
     }
 
     @Override
+    public void createSymbolicLink(Path link, Path target, FileAttribute<?>... attributes) throws IOException {
+        change("link", link);
+        real.createSymbolicLink(unwrap(link), unwrap(target), attributes);
+    }
+
+    @Override
+    public Path readSymbolicLink(Path link) throws IOException {
+        return wrap(real.readSymbolicLink(unwrap(link)));
+    }
+
+    @Override
     public void copy(Path from, Path to, CopyOption... options) {
         throw new UnsupportedOperationException();
     }

@@ -17,8 +17,10 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.OptionalInt;
+import java.util.Random;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -151,6 +153,76 @@ class TokenFileTest {
         try (var files = Files.list(folder)) {
             assertEquals(2, files.count(), "text and tokens");
         }
+    }
+
+    /** Copies go over the ends of blocks, forward and back, and every width counts its bytes. */
+    @ParameterizedTest
+    @ValueSource(ints = {256, 1000, 100_000})
+    void anyPartIsThatPart(int vocabulary) throws IOException {
+        var text = new byte[40_000];
+        new Random(4).nextBytes(text);
+        Files.write(folder.resolve("text"), text);
+        var tokenizer = new Spread(vocabulary);
+        var expected = tokenizer.encode(text, text.length);
+        TokenFile.write(folder.resolve("tokens"), Corpus.of(folder.resolve("text")), tokenizer);
+        try (var tokens = TokenFile.open(folder.resolve("tokens"));
+                var arena = Arena.ofConfined()) {
+            var copied = arena.allocate(JAVA_INT, 10_000);
+            var random = new Random(5);
+            for (int round = 0; round < 200; round++) {
+                int from = random.nextInt(text.length - 10_000);
+                int count = random.nextInt(10_000);
+                tokens.copy(from, count, copied, 0);
+                assertArrayEquals(
+                        Arrays.copyOfRange(expected, from, from + count),
+                        copied.asSlice(0, 4L * count).toArray(JAVA_INT));
+                assertEquals(expected[from], tokens.at(from));
+            }
+        }
+    }
+
+    @Test
+    void aFileThatIsCutWhileItIsReadIsOneSentence() throws IOException {
+        var file = folder.resolve("tokens");
+        Files.write(folder.resolve("text"), new byte[100_000]);
+        TokenFile.write(file, Corpus.of(folder.resolve("text")), Tokenizers.bytes());
+        for (int left : new int[] {50_000, 33, 0}) {
+            try (var tokens = TokenFile.open(file);
+                    var channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
+                assertEquals(0, tokens.at(0));
+                channel.truncate(left);
+                var e = assertThrows(UncheckedIOException.class, () -> tokens.at(99_999));
+                assertTrue(e.getCause().getMessage().contains(file + " became shorter"), e.getMessage());
+                try (var arena = Arena.ofConfined()) {
+                    var copied = arena.allocate(JAVA_INT, 1000);
+                    assertThrows(UncheckedIOException.class, () -> tokens.copy(90_000, 1000, copied, 0));
+                }
+            }
+            TokenFile.write(file, Corpus.of(folder.resolve("text")), Tokenizers.bytes());
+        }
+    }
+
+    @Test
+    void anInterruptedThreadReadsOn() throws IOException {
+        try (var tokens = TokenFile.open(write(new Spread(256)))) {
+            int expected = tokens.at(999);
+            Thread.currentThread().interrupt();
+            assertEquals(expected, tokens.at(999));
+            assertTrue(Thread.interrupted());
+        }
+        try (var tokens = TokenFile.open(folder.resolve("tokens"))) {
+            Thread.currentThread().interrupt();
+            tokens.at(999);
+            assertTrue(Thread.interrupted());
+        }
+    }
+
+    @Test
+    @Timeout(20)
+    void aPipeIsNoTokenFile() throws Exception {
+        var pipe = folder.resolve("pipe");
+        assertEquals(0, new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor());
+        assertThrows(IOException.class, () -> TokenFile.open(pipe));
     }
 
     @Test

@@ -93,9 +93,9 @@ class TrainerTest {
         assertEquals(List.of(), Tiny.differences(b, a, file -> file));
         try (var all = Files.list(folder.resolve("resumed"))) {
             assertEquals(
-                    List.of("config.json", "model.safetensors", "step-100"),
+                    List.of("config.json", "model.safetensors", "step-100", "step-50"),
                     all.map(file -> file.getFileName().toString()).sorted().toList(),
-                    "the checkpoint before is gone");
+                    "of those before, the newest stays");
         }
     }
 
