@@ -68,7 +68,8 @@ final class TrainCommand implements Command {
 
     @Override
     public List<Opt<?>> options() {
-        var options = new ArrayList<Opt<?>>(List.of(PRESET, CONFIG, INIT, DATA, VALID, OUT, RESUME, TOKENIZER));
+        var options = new ArrayList<Opt<?>>(
+                List.of(PRESET, CONFIG, INIT, DATA, VALID, OUT, RESUME, TOKENIZER, Shared.NO_SPECIAL_TOKENS));
         options.addAll(TrainingOptions.ALL);
         options.addAll(List.of(SAVE_EVERY, Shared.THREADS, Shared.CHECK_FINITE, JSON));
         return options;
@@ -102,8 +103,9 @@ final class TrainCommand implements Command {
                     "--init begins a training and --resume goes on with one: give one of them.");
         }
         var tokenizerFile = tokenizerFile(from);
-        Tokenizer tokenizer = tokenizerFile == null ? Tokenizers.bytes() : Tokenizers.open(tokenizerFile);
-        var preset = preset(from, tokenizer);
+        var whole = tokenizerFile == null ? Tokenizers.bytes() : Tokenizers.open(tokenizerFile);
+        var preset = preset(from, whole);
+        var tokenizer = Shared.forModel(whole, preset.config().V(), given);
         var options = new TrainingOptions(given, before).resolve(preset);
         if (!resume && isModel(out)) {
             throw new IllegalArgumentException(out
@@ -176,13 +178,19 @@ final class TrainCommand implements Command {
                 + Words.bytes(trainer.activationBytes()[1]) + " if no two shared memory)");
     }
 
-    private Path tokenizerFile(Path from) {
+    private Path tokenizerFile(Path from) throws IOException {
         if (given.has(TOKENIZER)) {
             var name = given.get(TOKENIZER);
             return name.equals("bytes") ? null : Path.of(name);
         }
-        var own = from == null ? null : from.resolve(ModelFiles.TOKENIZER);
-        return own != null && Files.exists(own) ? own : null;
+        if (from == null || Files.exists(from.resolve(ModelFiles.TOKENIZER))) {
+            return from == null ? null : from.resolve(ModelFiles.TOKENIZER);
+        }
+        // What was begun with bytes goes on with them.
+        if (!resume) {
+            ModelFiles.tokenizer(from).encode("");
+        }
+        return null;
     }
 
     private Preset preset(Path from, Tokenizer tokenizer) throws IOException {
@@ -199,11 +207,6 @@ final class TrainCommand implements Command {
         if (resume && !config.equals(wanted(config))) {
             throw new IllegalArgumentException(out + " holds a training of another model (" + config.family()
                     + ") than the one that is asked for: go on without --preset and --config.");
-        }
-        if (config.V() < tokenizer.vocabulary()) {
-            throw new IllegalArgumentException(
-                    "The model has a vocabulary of " + config.V() + " and the tokenizer one of "
-                            + tokenizer.vocabulary() + ": give --tokenizer the one that the model was made for.");
         }
         int context = Math.min(256, config.longest());
         return new Preset("", config, context, 32, UNPRESET_STEPS, 1e-3, true);
