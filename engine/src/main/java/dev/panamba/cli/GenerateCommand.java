@@ -159,8 +159,12 @@ final class GenerateCommand implements Command {
         }
         var name = given.get(PROMPT_FILE);
         byte[] bytes;
-        try (var in = name.equals("-") ? System.in : Files.newInputStream(Path.of(name))) {
-            bytes = in.readNBytes(LONGEST_PROMPT + 1);
+        if (name.equals("-")) {
+            bytes = System.in.readNBytes(LONGEST_PROMPT + 1);
+        } else {
+            try (var in = Files.newInputStream(Path.of(name))) {
+                bytes = in.readNBytes(LONGEST_PROMPT + 1);
+            }
         }
         var from = name.equals("-") ? "Standard input" : name;
         if (bytes.length > LONGEST_PROMPT) {

@@ -213,11 +213,7 @@ final class JsonTokenizer implements Tokenizer {
     private int[] ids(String text) {
         long[] ids;
         try {
-            // Half a surrogate pair would spoil the library's reading of all other pairs.
-            boolean whole =
-                    text.codePoints().noneMatch(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE);
-            ids = tokenizer.encode(
-                    whole ? text : new String(text.getBytes(StandardCharsets.UTF_8), StandardCharsets.UTF_8));
+            ids = tokenizer.encode(text);
         } catch (RuntimeException e) {
             throw new IllegalArgumentException("The text cannot be encoded: " + e.getMessage(), e);
         }

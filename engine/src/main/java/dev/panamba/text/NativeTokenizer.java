@@ -4,6 +4,7 @@ import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import java.io.IOException;
 import java.lang.ref.Cleaner;
 import java.lang.ref.Reference;
+import java.nio.charset.StandardCharsets;
 
 /**
  * A tokenizer of Hugging Face's library, through the functions that DJL's binding declares. DJL's own classes around them are
@@ -48,7 +49,11 @@ final class NativeTokenizer {
     /** Ids of a text, without any that a post-processor would add. */
     long[] encode(String text) {
         try {
-            long encoding = TokenizersLibrary.LIB.encode(handle, text, false);
+            // Half a surrogate pair would spoil the library's reading of all other pairs.
+            boolean whole =
+                    text.codePoints().noneMatch(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE);
+            var readable = whole ? text : new String(text.getBytes(StandardCharsets.UTF_8), StandardCharsets.UTF_8);
+            long encoding = TokenizersLibrary.LIB.encode(handle, readable, false);
             try {
                 return TokenizersLibrary.LIB.getTokenIds(encoding);
             } finally {

@@ -90,7 +90,7 @@ class MistakesTest {
         all.add(mistake(1, "no tokenizer.json", train("--tokenizer {text}")));
         all.add(mistake(1, "is no JSON", "train --config {text} --data {text} --out {new}"));
         all.add(mistake(1, "is a directory", "train --config {folder} --data {text} --out {new}"));
-        all.add(mistake(1, "Is a directory", train("--tokenizer {folder}")));
+        all.add(mistake(1, "no regular file", train("--tokenizer {folder}")));
         all.add(mistake(1, "in the way", "train --preset tiny-mamba --data {text} --out {text}"));
         all.add(mistake(1, "already", "train --preset tiny-mamba --data {text} --out {model}"));
         all.add(mistake(1, "holds a model", "train --preset tiny-mamba --data {text} --out {model}/step-1"));

@@ -15,7 +15,7 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Small tokenizers of the kinds that published models have. */
-final class KnownTokenizers {
+public final class KnownTokenizers {
     private static final JsonMapper MAPPER = new JsonMapper();
 
     private KnownTokenizers() {}
@@ -58,8 +58,8 @@ final class KnownTokenizers {
                 json("{'type': 'ByteLevel', 'add_prefix_space': false, 'trim_offsets': true, 'use_regex': false}")));
     }
 
-    /** As Llama 2, Mistral and Jamba have it. */
-    static ObjectNode llama() {
+    /** As Llama 2, Mistral and Jamba have it, with a bos in front. */
+    public static ObjectNode llama() {
         var json = object("""
                 {'version': '1.0', 'truncation': null, 'padding': null, 'added_tokens': [
                   {'id': 0, 'content': '<unk>', 'single_word': false, 'lstrip': false, 'rstrip': false, 'normalized': false, 'special': true},
@@ -240,7 +240,8 @@ final class KnownTokenizers {
         return all;
     }
 
-    static Path write(Path folder, JsonNode json) throws IOException {
+    /** Writes tokenizer.json into a folder. */
+    public static Path write(Path folder, JsonNode json) throws IOException {
         return Files.writeString(folder.resolve("tokenizer.json"), json.toString());
     }
 
@@ -251,7 +252,7 @@ final class KnownTokenizers {
     }
 
     /** The library's own text of ids. */
-    static String text(Path file, int... ids) throws IOException {
+    public static String text(Path file, int... ids) throws IOException {
         var all = IntStream.of(ids).asLongStream().toArray();
         return new NativeTokenizer(TokenizerFile.read(file).json().toString()).decode(all);
     }
