@@ -30,6 +30,8 @@ final class EvalCommand implements Command {
                 Shared.MODEL,
                 DATA,
                 CONTEXT,
+                Shared.TOKENIZER,
+                Shared.NO_SPECIAL_TOKENS,
                 Shared.THREADS,
                 Shared.WEIGHTS,
                 Shared.COMPUTE,
@@ -40,12 +42,9 @@ final class EvalCommand implements Command {
     @Override
     public int run(Arguments given) throws IOException {
         var model = given.get(Shared.MODEL);
-        var tokenizer = ModelFiles.tokenizer(model);
         var config = ModelFiles.config(model);
-        if (config.V() < tokenizer.vocabulary()) {
-            throw new IllegalArgumentException("The model has a vocabulary of " + config.V()
-                    + " and its tokenizer one of " + tokenizer.vocabulary() + ".");
-        }
+        var asked = Shared.tokenizer(given);
+        var tokenizer = Shared.forModel(asked != null ? asked : ModelFiles.tokenizer(model), config.V(), given);
         int context = Math.min(given.get(CONTEXT), config.longest());
         Gemm.loadAhead(config.D());
         var file = Files.createTempFile("panamba", ".tokens");

@@ -5,8 +5,11 @@ import dev.panamba.infer.LanguageModel;
 import dev.panamba.infer.Sampler;
 import dev.panamba.infer.SessionFile;
 import dev.panamba.io.AtomicFiles;
+import dev.panamba.model.ModelFiles;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,7 +18,12 @@ import java.util.List;
 
 /** {@code panamba generate}. */
 final class GenerateCommand implements Command {
+    private static final int LONGEST_PROMPT = 1 << 28;
     private static final Opt<String> PROMPT = Opt.text("prompt", "TEXT", "What the text begins with.", "");
+    private static final Opt<String> PROMPT_FILE = Opt.text(
+            "prompt-file",
+            "FILE|-",
+            "A file that holds the prompt, all of it, or - for standard input; for what is longer than a command line.");
     private static final Opt<Integer> TOKENS =
             Opt.integer("tokens", "N", "Tokens to write at most", 200).within(0, Integer.MAX_VALUE);
     private static final Opt<Double> TEMPERATURE = Opt.number("temperature", "0 for the likeliest token each time", 1.0)
@@ -49,11 +57,14 @@ final class GenerateCommand implements Command {
         return List.of(
                 Shared.MODEL,
                 PROMPT,
+                PROMPT_FILE,
                 TOKENS,
                 TEMPERATURE,
                 TOP_K,
                 TOP_P,
                 SEED,
+                Shared.TOKENIZER,
+                Shared.NO_SPECIAL_TOKENS,
                 Shared.WEIGHTS,
                 Shared.COMPUTE,
                 MAP,
@@ -67,12 +78,12 @@ final class GenerateCommand implements Command {
     @Override
     public int run(Arguments given) throws IOException {
         int tokens = given.get(TOKENS);
-        var prompt = given.get(PROMPT);
+        var prompt = prompt(given);
         var loadState = given.get(LOAD_STATE);
         boolean json = given.get(JSON);
         if (prompt.isEmpty() && loadState == null) {
             throw new IllegalArgumentException(
-                    "The prompt is empty: give --prompt at least one character, or --load-state.");
+                    "The prompt is empty: give --prompt or --prompt-file at least one character, or --load-state.");
         }
         if (given.has(SAVE_STATE)) {
             AtomicFiles.checkFile(given.get(SAVE_STATE));
@@ -81,19 +92,17 @@ final class GenerateCommand implements Command {
         Gemm.loadAhead(prompt.length() / CHARACTERS);
         // Text is UTF-8 whatever the terminal's charset is said to be.
         var out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
-        try (var language = LanguageModel.load(
-                        given.get(Shared.MODEL),
-                        given.get(Shared.WEIGHTS),
-                        given.get(Shared.COMPUTE),
-                        given.get(MAP),
-                        given.get(Shared.THREADS));
+        try (var language = model(given);
                 var session = language.newSession()) {
             var ready = given.get(TIMINGS) ? secondsOfProcess() : 0;
             if (loadState != null) {
                 session.restore(SessionFile.read(loadState, language));
             }
             if (!prompt.isEmpty()) {
-                session.feed(language.tokenizer().encode(prompt));
+                var tokenizer =
+                        Shared.forModel(language.tokenizer(), language.config().V(), given);
+                // What goes on does not begin again.
+                session.feed((loadState == null ? tokenizer : tokenizer.plain()).encode(prompt));
             }
             if (!json) {
                 out.print(prompt);
@@ -131,6 +140,54 @@ final class GenerateCommand implements Command {
             }
         }
         return 0;
+    }
+
+    private static LanguageModel model(Arguments given) throws IOException {
+        var model = given.get(Shared.MODEL);
+        var tokenizer = Shared.tokenizer(given);
+        return tokenizer == null
+                ? LanguageModel.load(
+                        model,
+                        given.get(Shared.WEIGHTS),
+                        given.get(Shared.COMPUTE),
+                        given.get(MAP),
+                        given.get(Shared.THREADS))
+                : LanguageModel.of(
+                        ModelFiles.weights(model, given.get(MAP), given.get(Shared.WEIGHTS)),
+                        tokenizer,
+                        given.get(Shared.COMPUTE),
+                        given.get(Shared.THREADS));
+    }
+
+    private static String prompt(Arguments given) throws IOException {
+        if (!given.has(PROMPT_FILE)) {
+            return given.get(PROMPT);
+        }
+        if (given.has(PROMPT)) {
+            throw new IllegalArgumentException("--prompt and --prompt-file are both the prompt: give one of them.");
+        }
+        var name = given.get(PROMPT_FILE);
+        byte[] bytes;
+        if (name.equals("-")) {
+            bytes = System.in.readNBytes(LONGEST_PROMPT + 1);
+        } else {
+            try (var in = Files.newInputStream(Path.of(name))) {
+                bytes = in.readNBytes(LONGEST_PROMPT + 1);
+            }
+        }
+        var from = name.equals("-") ? "Standard input" : name;
+        if (bytes.length > LONGEST_PROMPT) {
+            throw new IOException(
+                    from + " has more than " + LONGEST_PROMPT + " bytes, which is too long for a prompt.");
+        }
+        var text = ByteBuffer.wrap(bytes);
+        var characters = CharBuffer.allocate(bytes.length);
+        var decoder = StandardCharsets.UTF_8.newDecoder();
+        if (decoder.decode(text, characters, true).isError()) {
+            throw new IOException(from + " is not UTF-8: byte " + (text.position() + 1)
+                    + " is part of no character. Write it as UTF-8, for instance with iconv.");
+        }
+        return characters.flip().toString();
     }
 
     /** Since the system started it, whose clock ticks a hundred times a second. */

@@ -97,7 +97,8 @@ final class TrainCommand implements Command {
 
     @Override
     public List<Opt<?>> options() {
-        var options = new ArrayList<Opt<?>>(List.of(PRESET, CONFIG, INIT, DATA, VALID, OUT, RESUME, TOKENIZER));
+        var options = new ArrayList<Opt<?>>(
+                List.of(PRESET, CONFIG, INIT, DATA, VALID, OUT, RESUME, TOKENIZER, Shared.NO_SPECIAL_TOKENS));
         options.addAll(TrainingOptions.ALL);
         options.addAll(List.of(SAVE_EVERY, Shared.THREADS, Shared.CHECK_FINITE, JSON));
         return options;
@@ -151,8 +152,9 @@ final class TrainCommand implements Command {
         }
         var from = resume ? checkpoint.directory() : given.get(INIT);
         var tokenizerFile = tokenizerFile(from);
-        var tokenizer = tokenizerFile == null ? Tokenizers.bytes() : Tokenizers.open(tokenizerFile);
-        var preset = preset(from, tokenizer);
+        var whole = tokenizerFile == null ? Tokenizers.bytes() : Tokenizers.open(tokenizerFile);
+        var preset = preset(from, whole);
+        var tokenizer = Shared.forModel(whole, preset.config().V(), given);
         var options = new TrainingOptions(given, before).resolve(preset);
         Gemm.loadAhead(Math.min(
                 (long) options.microBatch() * options.context(), preset.config().D()));
@@ -255,6 +257,10 @@ final class TrainCommand implements Command {
         var kept = from == null ? null : (resume ? out : from).resolve(ModelFiles.TOKENIZER);
         var own = kept != null && Files.exists(kept) ? kept : null;
         if (!given.has(TOKENIZER)) {
+            if (own == null && from != null && !resume) {
+                // Refuses text where nothing says how it becomes tokens; what was begun with bytes goes on with them.
+                ModelFiles.tokenizer(from).encode("");
+            }
             return own;
         }
         var name = given.get(TOKENIZER);
@@ -281,11 +287,6 @@ final class TrainCommand implements Command {
         if (resume && !config.equals(wanted(config))) {
             throw new IllegalArgumentException(out + " holds a training of another model (" + config.family()
                     + ") than the one that is asked for: go on without --preset and --config.");
-        }
-        if (config.V() < tokenizer.vocabulary()) {
-            throw new IllegalArgumentException(
-                    "The model has a vocabulary of " + config.V() + " and the tokenizer one of "
-                            + tokenizer.vocabulary() + ": give --tokenizer the one that the model was made for.");
         }
         int context = Math.min(256, config.longest());
         return new Preset("", config, context, 32, UNPRESET_STEPS, 1e-3, true);

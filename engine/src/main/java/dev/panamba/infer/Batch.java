@@ -48,7 +48,7 @@ public final class Batch {
             }
             pool.feed(slots, past, tokens, logits);
             for (int b = 0; b < slots.length; b++) {
-                sessions.get(b).advance(1);
+                sessions.get(b).advance(tokens[b]);
             }
             return tokens;
         } finally {

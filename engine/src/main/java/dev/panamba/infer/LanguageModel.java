@@ -160,7 +160,7 @@ public final class LanguageModel implements AutoCloseable {
     /**
      * How its texts become tokens.
      *
-     * @return the tokenizer
+     * @return the tokenizer; for a directory without one, bytes if the vocabulary is 256, else one that refuses text
      */
     public Tokenizer tokenizer() {
         return tokenizer;

@@ -26,6 +26,10 @@ public final class Session implements AutoCloseable {
     private final int[] sampled = new int[1];
 
     private final AtomicBoolean busy = new AtomicBoolean();
+    /** The last tokens, in a ring, behind which what is generated is decoded. */
+    private final int[] recent = new int[16];
+
+    private int remembered;
     private int position;
     /** Whether what was sampled is still to be read: a token is there for its reader before the time that the next one takes. */
     private boolean unread;
@@ -67,7 +71,25 @@ public final class Session implements AutoCloseable {
         }
         checkHasRoom(tokens.length);
         pool.feed(slot, position, tokens, 0, tokens.length, logits);
+        for (int i = Math.max(0, tokens.length - recent.length); i < tokens.length; i++) {
+            remember(tokens[i]);
+        }
         position += tokens.length;
+    }
+
+    private void remember(int token) {
+        recent[remembered++ & recent.length - 1] = token;
+        // Only its last bits and whether the ring is full count.
+        remembered = remembered < 2 * recent.length ? remembered : recent.length;
+    }
+
+    private int[] recent() {
+        int count = Math.min(remembered, recent.length);
+        var tokens = new int[count];
+        for (int i = 0; i < count; i++) {
+            tokens[i] = recent[remembered - count + i & recent.length - 1];
+        }
+        return tokens;
     }
 
     /** Gives the token. */
@@ -88,8 +110,10 @@ public final class Session implements AutoCloseable {
         return position;
     }
 
-    void advance(int tokens) {
-        position += tokens;
+    /** Notes a token that a batch has read. */
+    void advance(int token) {
+        remember(token);
+        position++;
     }
 
     int slot() {
@@ -144,6 +168,7 @@ public final class Session implements AutoCloseable {
             int token = sampler.sample(logits);
             checkIsKnown(token);
             sampled[0] = token;
+            remember(token);
             unread = true;
             position++;
             return token;
@@ -175,7 +200,7 @@ public final class Session implements AutoCloseable {
 
     private final class Generation implements Iterator<Token> {
         private final Sampler sampler;
-        private final Tokenizer.Decoder decoder = model.tokenizer().decoder();
+        private final Tokenizer.Decoder decoder = model.tokenizer().decoderBehind(recent());
         private int left;
 
         Generation(Sampler sampler, int count) {
@@ -245,6 +270,7 @@ public final class Session implements AutoCloseable {
             }
             snapshot.copyTo(pool.parts(slot, snapshot.position()), logits);
             position = snapshot.position();
+            remembered = 0;
             return this;
         } finally {
             busy.set(false);
@@ -258,7 +284,11 @@ public final class Session implements AutoCloseable {
      */
     public Session fork() {
         var snapshot = snapshot();
-        return model.newSession().restore(snapshot);
+        var fork = model.newSession().restore(snapshot);
+        for (int token : recent()) {
+            fork.remember(token);
+        }
+        return fork;
     }
 
     /**

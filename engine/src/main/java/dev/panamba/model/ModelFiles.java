@@ -86,12 +86,23 @@ public final class ModelFiles {
      * Opens the tokenizer.
      *
      * @param directory of a model
-     * @return what {@code tokenizer.json} says, bytes where there is none
+     * @return what {@code tokenizer.json} says; where there is none, bytes for a vocabulary of 256, and otherwise one that refuses
+     *     text
      * @throws IOException if it is wrong
      */
     public static Tokenizer tokenizer(Path directory) throws IOException {
         var file = directory.resolve(TOKENIZER);
-        return Files.exists(file) ? Tokenizers.open(file) : Tokenizers.bytes();
+        if (Files.exists(file)) {
+            return Tokenizers.open(file);
+        }
+        int vocabulary = config(directory).V();
+        return vocabulary == Tokenizers.bytes().vocabulary()
+                ? Tokenizers.bytes()
+                : Tokenizers.none(
+                        vocabulary,
+                        directory + " has no " + TOKENIZER + ", and with a vocabulary of " + vocabulary
+                                + " its tokens need not be bytes: give --tokenizer the file that the model was made for, or"
+                                + " --tokenizer bytes.");
     }
 
     /**

@@ -34,6 +34,6 @@ final class ByteTokenizer implements Tokenizer {
     public Decoder decoder() {
         var characters = new Utf8Stream();
         // A model for bytes may have a larger vocabulary; what is above 255 has no text.
-        return token -> token < 256 ? characters.append((byte) token) : "";
+        return token -> token >= 0 && token < 256 ? characters.append((byte) token) : "";
     }
 }

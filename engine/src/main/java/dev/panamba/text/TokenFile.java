@@ -52,7 +52,8 @@ public final class TokenFile implements AutoCloseable {
     }
 
     /**
-     * Tokenises a corpus into a file; a file of that name is replaced at once when the new one is whole.
+     * Tokenises a corpus into a file, each document as {@link Tokenizer#encode(String)} does, and each of several with the end of text
+     * behind it; a file of that name is replaced at once when the new one is whole.
      *
      * @param file where to
      * @param corpus what
@@ -79,11 +80,13 @@ public final class TokenFile implements AutoCloseable {
         private final OutputStream out;
         private final Tokenizer tokenizer;
         private final int width;
+        private Tokenizer.Encoder encoder;
         private long count;
 
         Writer(FileChannel channel, Tokenizer tokenizer) throws IOException {
             this.channel = channel;
             this.tokenizer = tokenizer;
+            this.encoder = tokenizer.encoder();
             this.width = width(tokenizer.vocabulary());
             channel.position(HEADER);
             out = new BufferedOutputStream(Channels.newOutputStream(channel), 1 << 16);
@@ -91,26 +94,32 @@ public final class TokenFile implements AutoCloseable {
 
         @Override
         public void part(byte[] bytes, int length) throws IOException {
-            for (int token : tokenizer.encode(bytes, length)) {
-                write(token);
-            }
+            write(encoder.append(bytes, length));
         }
 
         @Override
         public void endOfDocument() throws IOException {
-            if (tokenizer.endOfText().isPresent()) {
-                write(tokenizer.endOfText().getAsInt());
+            var rest = encoder.finish();
+            write(rest);
+            encoder = tokenizer.encoder();
+            var end = tokenizer.endOfText();
+            // A post-processor may have written it.
+            if (end.isPresent() && (rest.length == 0 || rest[rest.length - 1] != end.getAsInt())) {
+                write(end.getAsInt());
             }
         }
 
-        private void write(int token) throws IOException {
-            for (int i = 0; i < width; i++) {
-                out.write(token >>> 8 * i);
+        private void write(int... tokens) throws IOException {
+            for (int token : tokens) {
+                for (int i = 0; i < width; i++) {
+                    out.write(token >>> 8 * i);
+                }
             }
-            count++;
+            count += tokens.length;
         }
 
         void finish() throws IOException {
+            write(encoder.finish());
             out.flush();
             var header = ByteBuffer.allocate(HEADER).order(ByteOrder.LITTLE_ENDIAN);
             header.putLong(MAGIC)

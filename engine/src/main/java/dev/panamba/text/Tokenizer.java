@@ -2,7 +2,9 @@ package dev.panamba.text;
 
 import java.util.OptionalInt;
 
-/** Text to token ids and back. Any number of threads may share one; a decoder belongs to one stream of tokens. */
+/**
+ * Text to token ids and back. Any number of threads may share one; an encoder or decoder belongs to one text or stream of tokens.
+ */
 public interface Tokenizer {
     /**
      * Number of ids.
@@ -12,21 +14,52 @@ public interface Tokenizer {
     int vocabulary();
 
     /**
-     * Encodes a whole text.
+     * Encodes a whole text, as Python's {@code encode} does.
      *
      * @param text any text
-     * @return ids, without anything added in front or behind
+     * @return ids, with those that the tokenizer's post-processor puts around a text, such as a bos; {@link #plain} leaves them out
+     * @throws IllegalArgumentException if the text has what the vocabulary has no token for, or is too long for a tokenizer that must see
+     *     it whole
      */
     int[] encode(String text);
 
     /**
-     * Encodes a piece of a document's UTF-8 bytes.
+     * Encodes UTF-8 bytes, without any tokens around them.
      *
-     * @param bytes the document, or a part that ends where {@link Corpus} may cut
+     * @param bytes a text
      * @param count how many of the bytes
      * @return ids
+     * @throws IllegalArgumentException as for {@link #encode(String)}
      */
     int[] encode(byte[] bytes, int count);
+
+    /**
+     * Begins to encode a document that comes in pieces.
+     *
+     * @return an encoder that has read nothing yet
+     */
+    default Encoder encoder() {
+        return new Encoder() {
+            @Override
+            public int[] append(byte[] bytes, int count) {
+                return encode(bytes, count);
+            }
+
+            @Override
+            public int[] finish() {
+                return new int[0];
+            }
+        };
+    }
+
+    /**
+     * The same tokenizer without a post-processor: nothing is put around a text.
+     *
+     * @return a tokenizer of the same ids
+     */
+    default Tokenizer plain() {
+        return this;
+    }
 
     /**
      * The token that ends a document.
@@ -36,11 +69,49 @@ public interface Tokenizer {
     OptionalInt endOfText();
 
     /**
-     * Begins to decode a stream of tokens.
+     * Begins to decode a text from its first token.
      *
      * @return a decoder that has seen nothing yet
      */
     Decoder decoder();
+
+    /**
+     * Begins to decode tokens that go on from others, since a word's first token may read differently at the start of a text.
+     *
+     * @param before the last tokens that were read, some 16; none where they are not known
+     * @return a decoder in the middle of a text
+     */
+    default Decoder decoderBehind(int... before) {
+        var decoder = decoder();
+        for (int token : before) {
+            decoder.append(token);
+        }
+        return decoder;
+    }
+
+    /**
+     * Turns the bytes of a document into tokens piece by piece, which are those of the whole: a piece's are given when nothing that
+     * comes can change them.
+     */
+    interface Encoder {
+        /**
+         * Reads bytes.
+         *
+         * @param bytes UTF-8, cut anywhere; not kept
+         * @param count how many of them
+         * @return the tokens that are known now
+         * @throws IllegalArgumentException as for {@link Tokenizer#encode(String)}
+         */
+        int[] append(byte[] bytes, int count);
+
+        /**
+         * Ends the document.
+         *
+         * @return the tokens that were left; none for a document without bytes
+         * @throws IllegalArgumentException as for {@link Tokenizer#encode(String)}
+         */
+        int[] finish();
+    }
 
     /** Turns tokens into text one by one. */
     interface Decoder {

@@ -26,8 +26,22 @@ final class Utf8Stream {
             pending = ByteBuffer.allocate(pending.position() + bytes.length).put(pending.flip());
         }
         pending.put(bytes).flip();
+        return decode(false);
+    }
+
+    /**
+     * Ends.
+     *
+     * @return U+FFFD for what was left of a character
+     */
+    String finish() {
+        pending.flip();
+        return decode(true);
+    }
+
+    private String decode(boolean end) {
         var characters = CharBuffer.allocate(pending.remaining());
-        decoder.decode(pending, characters, false);
+        decoder.decode(pending, characters, end);
         pending.compact();
         return characters.flip().toString();
     }
