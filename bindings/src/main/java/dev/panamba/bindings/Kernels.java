@@ -16,9 +16,12 @@ import java.util.concurrent.ConcurrentHashMap;
 
 /** Panamba's own C kernels: {@code int pb_<kernel>(const struct pb_<kernel>_args *, int64_t begin, int64_t end)}. */
 public final class Kernels {
-    // Not bound to an address: linking costs milliseconds for each handle, so all kernels share this one.
-    private static final MethodHandle KERNEL =
-            Linker.nativeLinker().downcallHandle(FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG));
+    /** Linked when a library is loaded: where native access is denied, that is said in words. */
+    private static final class Handle {
+        // Not bound to an address: linking costs milliseconds for each handle, so all kernels share this one.
+        static final MethodHandle KERNEL =
+                Linker.nativeLinker().downcallHandle(FunctionDescriptor.of(JAVA_INT, ADDRESS, JAVA_LONG, JAVA_LONG));
+    }
 
     private static Library f32;
     private static Library f64;
@@ -46,7 +49,7 @@ public final class Kernels {
     public static synchronized Library f64() {
         if (f64 == null) {
             // Its functions have the names of the other library's, so it is searched alone.
-            var file = Natives.extractKernels(Natives.KERNELS_F64);
+            var file = Natives.extractKernelsF64();
             f64 = new Library(Natives.KERNELS_F64, SymbolLookup.libraryLookup(file, Arena.global()), Double.BYTES);
         }
         return f64;
@@ -76,7 +79,7 @@ public final class Kernels {
 
     static int invoke(MemorySegment function, MemorySegment args, long begin, long end) {
         try {
-            return (int) KERNEL.invokeExact(function, args, begin, end);
+            return (int) Handle.KERNEL.invokeExact(function, args, begin, end);
         } catch (Throwable e) {
             throw NativeException.unexpected(e);
         }

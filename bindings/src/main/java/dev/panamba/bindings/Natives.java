@@ -10,31 +10,20 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.invoke.MethodHandle;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Locale;
 
 /**
  * Brings the kernels and OpenBLAS into the process, each once and when it is first needed.
- *
- * <p>A library travels as a resource and is loaded as a file, so it is copied to a cache, in a folder named by its SHA-256:
- * {@code $PANAMBA_CACHE}, else {@code $XDG_CACHE_HOME/panamba}, else {@code ~/.cache/panamba}; where that cannot be written, a
- * temporary folder of this process. Copies appear by one rename, so processes may start together; a copy that no longer has its digest is replaced.
  */
 public final class Natives {
     static final String KERNELS = "libpanamba.so";
     static final String KERNELS_F64 = "libpanamba_f64.so";
 
+    private static final ClassLoader LOADER = Natives.class.getClassLoader();
     private static final String PLATFORM = platform();
     private static final String OPENBLAS = "libopenblas.so.0";
     private static final String OPENBLAS_FOLDER = "org/bytedeco/openblas/" + PLATFORM + "/";
@@ -103,7 +92,7 @@ public final class Natives {
     /** {@return whether OpenBLAS is on the class path} A program that leaves its jar out has its products done by our kernels. */
     public static boolean hasOpenBlas() {
         return Natives.class.getResource(OPENBLAS_PINS) != null
-                && Natives.class.getClassLoader().getResource(OPENBLAS_FOLDER + OPENBLAS) != null;
+                && LOADER.getResource(OPENBLAS_FOLDER + OPENBLAS) != null;
     }
 
     /**
@@ -117,13 +106,12 @@ public final class Natives {
         synchronized (OPENBLAS_LOCK) {
             if (openBlas.isEmpty()) {
                 if (!hasOpenBlas()) {
-                    throw isMissing(OPENBLAS_FOLDER + OPENBLAS);
+                    throw LibraryFiles.isMissing(OPENBLAS_FOLDER + OPENBLAS);
                 }
                 var files = new ArrayList<Path>();
-                for (var pin : pins(OPENBLAS_PINS, Natives.class.getResourceAsStream(OPENBLAS_PINS))) {
-                    files.add(extract(OPENBLAS_FOLDER + pin.file(), pin.sha256()));
-                }
-                CoreType.choose(() -> files.forEach(Natives::load));
+                var wanted = pins(OPENBLAS_PINS, Natives.class.getResourceAsStream(OPENBLAS_PINS));
+                CoreType.choose(() -> wanted.forEach(
+                        pin -> files.add(LibraryFiles.load(LOADER, OPENBLAS_FOLDER + pin.file(), pin.sha256()))));
                 openBlas = List.copyOf(files);
                 useOneThread();
             }
@@ -138,9 +126,8 @@ public final class Natives {
      */
     public static synchronized void loadKernels() {
         if (kernels == null) {
-            var file = extractKernels(KERNELS);
-            load(file);
-            kernels = file;
+            var pin = kernelsPin(KERNELS);
+            kernels = LibraryFiles.load(LOADER, KERNELS_FOLDER + pin.file(), pin.sha256());
         }
     }
 
@@ -191,148 +178,29 @@ public final class Natives {
     }
 
     /** Our own library changes with every build, which writes its digest beside it. */
-    static Path extractKernels(String file) {
+    private static Pin kernelsPin(String file) {
         var resource = KERNELS_FOLDER + file + ".sha256";
         // It is in a jar of its own. Looked for beside this class first, as what our module has, it would have every
         // jar opened.
-        var pin = pins(resource, Natives.class.getClassLoader().getResourceAsStream(resource))
-                .getFirst();
-        return extract(KERNELS_FOLDER + pin.file(), pin.sha256());
+        return pins(resource, LOADER.getResourceAsStream(resource)).getFirst();
     }
 
-    private static Path extract(String resource, String sha256) {
-        try {
-            return extract(resource, sha256, cache());
-        } catch (IOException | InvalidPathException cacheFailed) {
-            try {
-                return extractForThisProcess(resource, sha256);
-            } catch (IOException e) {
-                throw new NativeException(
-                        "Cannot copy " + resource + " to the cache (" + cacheFailed
-                                + ") or to the folder for temporary files (" + e
-                                + "): set PANAMBA_CACHE to a folder that can be written and has 50 MB of room.",
-                        e);
-            }
-        }
+    /** The file of our kernels in double precision, to be searched and not to be loaded. */
+    static Path extractKernelsF64() {
+        var pin = kernelsPin(KERNELS_F64);
+        return LibraryFiles.extract(LOADER, KERNELS_FOLDER + pin.file(), pin.sha256());
     }
 
-    private static Path extract(String resource, String sha256, Path folder) throws IOException {
-        var target = folder.resolve(sha256).resolve(resource.substring(resource.lastIndexOf('/') + 1));
-        if (!isVerified(target)) {
-            if (!hasDigest(target, sha256)) {
-                publish(resource, target, sha256);
-            }
-            try {
-                Files.writeString(verified(target), stamp(target));
-            } catch (IOException e) {
-                // A cache that only others may write to is verified at every start.
-            }
-        }
-        return target;
-    }
-
-    /** Whether a file is still the one whose digest was computed: 40 MB at every start would take a tenth of a second. */
-    private static boolean isVerified(Path file) throws IOException {
-        return Files.isRegularFile(file)
-                && Files.isRegularFile(verified(file))
-                && Files.readString(verified(file)).equals(stamp(file));
-    }
-
-    private static Path verified(Path file) {
-        return file.resolveSibling(file.getFileName() + ".verified");
-    }
-
-    private static String stamp(Path file) throws IOException {
-        return Files.size(file) + " bytes of " + Files.getLastModifiedTime(file);
-    }
-
-    // A folder of its own: a shared one with a name that can be guessed would let others put files there.
-    private static Path extractForThisProcess(String resource, String sha256) throws IOException {
-        var folder = Files.createTempDirectory("panamba");
-        var target = extract(resource, sha256, folder);
-        for (var path : List.of(folder, target.getParent(), target, verified(target))) {
-            path.toFile().deleteOnExit();
-        }
-        return target;
-    }
-
-    private static void publish(String resource, Path target, String sha256) throws IOException {
-        Files.createDirectories(target.getParent());
-        var copy = Files.createTempFile(target.getParent(), "copy", ".tmp");
-        try {
-            try (var in = open(resource)) {
-                Files.copy(in, copy, StandardCopyOption.REPLACE_EXISTING);
-            }
-            if (!hasDigest(copy, sha256)) {
-                throw new NativeException("The library " + resource + " on the class path does not have the digest "
-                        + sha256 + ": its jar is damaged or of another version, fetch it again.");
-            }
-            try (var channel = FileChannel.open(copy, StandardOpenOption.WRITE)) {
-                channel.force(true);
-            }
-            Files.move(copy, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-        } finally {
-            Files.deleteIfExists(copy);
-        }
-    }
-
-    private static void load(Path file) {
-        try {
-            System.load(file.toString());
-        } catch (UnsatisfiedLinkError e) {
-            throw new NativeException(
-                    "Cannot load " + file + " (" + e.getMessage()
-                            + "): if its folder forbids execution, set PANAMBA_CACHE to one that allows it.",
-                    e);
-        }
-    }
-
-    private static InputStream open(String resource) throws IOException {
-        var url = Natives.class.getClassLoader().getResource(resource);
-        if (url == null) {
-            throw isMissing(resource);
-        }
-        return url.openStream();
-    }
-
-    private static NativeException isMissing(String resource) {
-        return new NativeException("The library " + resource
-                + " is not on the class path: add the jar that holds it (panamba-native, or org.bytedeco:openblas with the classifier "
-                + PLATFORM + ").");
-    }
-
-    private static boolean hasDigest(Path file, String sha256) throws IOException {
-        if (!Files.isRegularFile(file)) {
-            return false;
-        }
-        try (var in = Files.newInputStream(file)) {
-            return digest(in).equals(sha256);
-        }
-    }
-
-    private static String digest(InputStream in) throws IOException {
-        MessageDigest digest;
-        try {
-            digest = MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError("every JDK has SHA-256", e);
-        }
-        var buffer = new byte[1 << 18];
-        for (int n = in.read(buffer); n >= 0; n = in.read(buffer)) {
-            digest.update(buffer, 0, n);
-        }
-        return HexFormat.of().formatHex(digest.digest());
-    }
-
-    private static Path cache() {
-        var chosen = System.getenv("PANAMBA_CACHE");
-        if (chosen != null && !chosen.isEmpty()) {
-            return Path.of(chosen).toAbsolutePath();
-        }
-        var shared = System.getenv("XDG_CACHE_HOME");
-        return shared != null && !shared.isEmpty()
-                ? Path.of(shared, "panamba").toAbsolutePath()
-                : Path.of(System.getProperty("user.home"), ".cache", "panamba");
+    /**
+     * Loads a library that another library of the program brings, with the same care as our own, for the class loader of this class.
+     *
+     * @param loader whose resource it is
+     * @param resource its name
+     * @param sha256 the digest that it must have
+     * @throws NativeException where it cannot be loaded; the message names the file, the reason and the fix
+     */
+    public static void load(ClassLoader loader, String resource, String sha256) {
+        LibraryFiles.load(loader, resource, sha256);
     }
 
     private static String platform() {

@@ -49,7 +49,7 @@ final class GemmLowering {
         this.arena = arena;
         this.workers = workers;
         this.f64 = f64;
-        this.gemm = gemm == Gemm.FASTEST && !Natives.hasOpenBlas() ? Gemm.PANAMBA : gemm;
+        this.gemm = gemm;
     }
 
     /** What a product is of. */
@@ -85,7 +85,8 @@ final class GemmLowering {
         var isLarge = Math.min(Math.min(m, n), k) >= SMALLEST_SIDE
                 && (form != Form.WEIGHTS || Math.max(m, n) >= LARGE_WEIGHT);
         return switch (gemm) {
-            case FASTEST -> f64 || isLarge;
+            // To look for it opens jars, so a program without large products does not.
+            case FASTEST -> (f64 || isLarge) && Natives.hasOpenBlas();
             case OPENBLAS -> true;
             case PANAMBA -> false;
         };

@@ -55,7 +55,9 @@ class TokenizersNativeTest {
     private Path made(Path cache) throws Exception {
         assertTrue(opens(Map.of("PANAMBA_CACHE", cache.toString())).contains("from " + cache), "from the cache");
         try (var files = Files.walk(cache)) {
-            return files.filter(Files::isRegularFile).findFirst().orElseThrow();
+            return files.filter(path -> path.endsWith("libtokenizers.so"))
+                    .findFirst()
+                    .orElseThrow();
         }
     }
 
@@ -166,7 +168,7 @@ class TokenizersNativeTest {
         var command = Stream.concat(
                         Stream.of(
                                 java,
-                                "--enable-native-access=dev.panamba.bindings,dev.panamba.engine,ai.djl.tokenizers",
+                                "--enable-native-access=dev.panamba.bindings,ai.djl.tokenizers",
                                 "--illegal-native-access=deny",
                                 "-p",
                                 modules,
