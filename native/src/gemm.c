@@ -1,4 +1,5 @@
-/* Products of matrices, c [m, n] = a [m, k] b [k, n], or added to c; a and b may lie transposed. With experts, offset cuts the rows
+/* Products of matrices that BLAS has no form for (experts, bf16) or is slower at (small and narrow ones), and all where OpenBLAS is
+ * not there: c [m, n] = a [m, k] b [k, n], or added to c; a and b may lie transposed. With experts, offset cuts the rows
  * of a and c and each part meets a matrix b of its own, or it cuts the common dimension k and each part makes a matrix c of its own.
  *
  * b is packed WIDE columns and DEPTH steps at a time, a TALL rows; a tile of ROWS x WIDTH of c then stays in registers for DEPTH steps

@@ -105,6 +105,13 @@ MUTATIONS = [
     ("resume: the text's digest is not compared", JAVA + "cli/TrainCommand.java", "if (resume && !before.equals(texts.path(key).asString())) {", "if (false) {"),
     ("resume: a text that is given is not read", JAVA + "cli/TrainCommand.java", "if (!resume || given.has(option) || !Files.exists(file)) {", "if (!resume || !Files.exists(file)) {"),
     ("sessions: the file's digest is not compared", JAVA + "infer/SessionFile.java", "if (!digest(snapshot).equals(metadata.get(\"sha256\"))) {", "if (!metadata.containsKey(\"sha256\")) {"),
+    ("OpenBLAS: what should be added is assigned", JAVA + "graph/GemmLowering.java", "accumulate ? 1 : 0,\n                Math", "0,\n                Math"),
+    ("OpenBLAS: a part of columns begins at the first", JAVA + "graph/GemmLowering.java", "at(to.write(c), row * c.stride() + column)", "at(to.write(c), row * c.stride())"),
+    ("OpenBLAS: where it is transposed, a part's rows are taken for columns", JAVA + "graph/GemmLowering.java", "transB ? at(to.read(b), column * b.stride())", "transB ? at(to.read(b), column)"),
+    ("OpenBLAS: it has a thread for each core", "bindings/src/main/java/dev/panamba/bindings/Natives.java", ".invokeExact(1);", ".invokeExact(2);"),
+    ("OpenBLAS: a short prompt loads it", JAVA + "graph/GemmLowering.java", "SMALLEST_SIDE = 256", "SMALLEST_SIDE = 64"),
+    ("libraries: a folder that others can change is believed", "bindings/src/main/java/dev/panamba/bindings/LibraryFiles.java", "if (!isClosedToOthers(folder)) {", "if (!Files.isDirectory(folder)) {"),
+    ("libraries: a copy that was changed is believed", "bindings/src/main/java/dev/panamba/bindings/LibraryFiles.java", "if (!isOurs || !isVerified(target)) {", "if (!isOurs) {"),
     ("sessions: of other weights they are let in", JAVA + "infer/Session.java", "if (!snapshot.fingerprint().equals(model.fingerprint())) {", "if (false) {"),
 ]
 

@@ -19,10 +19,17 @@ public record Fork(int exit, String output) {
     /** The exit code of a JVM that a signal ended and that was told to leave no core behind. */
     public static final int CRASHED = 1;
 
+    private static final List<String> ALLOWED = List.of("--enable-native-access=ALL-UNNAMED");
+
     /** Runs a main class to its end. */
     public static Fork run(Map<String, String> environment, Class<?> main, String... arguments)
             throws IOException, InterruptedException {
-        return run(environment, System.getProperty("java.class.path"), main, arguments);
+        return run(environment, ALLOWED, System.getProperty("java.class.path"), main, arguments);
+    }
+
+    /** Runs a main class that may not call native code. */
+    public static Fork withoutNativeAccess(Class<?> main) throws IOException, InterruptedException {
+        return run(Map.of(), List.of(), System.getProperty("java.class.path"), main);
     }
 
     /** Runs a main class on a class path without OpenBLAS, which the engine's jar would bring along. */
@@ -33,15 +40,14 @@ public record Fork(int exit, String output) {
                 .map(entry -> entry.endsWith("panamba-engine.jar") ? entry.resolveSibling("classes") : entry)
                 .map(Path::toString)
                 .collect(Collectors.joining(File.pathSeparator));
-        return run(Map.of(), left, main, arguments);
+        return run(Map.of(), ALLOWED, left, main, arguments);
     }
 
-    private static Fork run(Map<String, String> environment, String classPath, Class<?> main, String... arguments)
+    private static Fork run(
+            Map<String, String> environment, List<String> access, String classPath, Class<?> main, String... arguments)
             throws IOException, InterruptedException {
         var java = Path.of(System.getProperty("java.home"), "bin", "java").toString();
         var options = List.of(
-                java,
-                "--enable-native-access=ALL-UNNAMED",
                 "--illegal-native-access=deny",
                 "-XX:TieredStopAtLevel=1",
                 "-XX:+UseSerialGC",
@@ -50,8 +56,10 @@ public record Fork(int exit, String output) {
                 "-cp",
                 classPath,
                 main.getName());
-        var builder = new ProcessBuilder(
-                Stream.concat(options.stream(), Stream.of(arguments)).toList());
+        var builder =
+                new ProcessBuilder(Stream.of(Stream.of(java), access.stream(), options.stream(), Stream.of(arguments))
+                        .flatMap(words -> words)
+                        .toList());
         builder.environment().putAll(environment);
         var process = builder.redirectErrorStream(true).start();
         var output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);

@@ -103,6 +103,8 @@ public final class Natives {
      * @throws NativeException where a library cannot be loaded; the message names the file, the reason and the fix
      */
     public static List<Path> loadOpenBlas() {
+        // Where native access is denied, this says so.
+        loadKernels();
         synchronized (OPENBLAS_LOCK) {
             if (openBlas.isEmpty()) {
                 if (!hasOpenBlas()) {

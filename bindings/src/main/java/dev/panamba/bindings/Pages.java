@@ -28,9 +28,11 @@ public final class Pages {
      * @throws NativeException where the system has no such room
      */
     public static MemorySegment map(long bytes, Arena owner) {
+        // First of all: where native access is denied, the library says so, and the layout of arguments does not.
+        var function = Kernels.f32().find("pb_pages_map");
         try (var arena = Arena.ofConfined()) {
             var args = pb_pages_map_args.allocate(arena);
-            int errno = Kernels.invoke(Kernels.f32().find("pb_pages_map"), args, 0, bytes);
+            int errno = Kernels.invoke(function, args, 0, bytes);
             if (errno != 0) {
                 throw failure("map", MemorySegment.NULL, bytes, errno);
             }

@@ -42,8 +42,6 @@ public final class Main {
      * @param args the command line
      */
     public static void main(String[] args) {
-        // A library of ours logs through SLF4J, and nobody is to be told that nobody listens.
-        System.setProperty("slf4j.internal.verbosity", "ERROR");
         // Charts are files; no window system is needed.
         System.setProperty("java.awt.headless", "true");
         // Numbers are written the same way everywhere.

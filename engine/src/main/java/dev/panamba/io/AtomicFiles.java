@@ -305,8 +305,8 @@ public final class AtomicFiles {
         } catch (FileSystemException e) {
             throw temporary.toString().equals(e.getFile()) ? unwritable(file, e) : e;
         } catch (IOException e) {
-            // A full disk names no file.
-            throw unwritable(file, e);
+            // A full disk names no file; a sentence is about another, which could not be read.
+            throw String.valueOf(e.getMessage()).endsWith(".") ? e : unwritable(file, e);
         }
     }
 

@@ -513,11 +513,13 @@ class MistakesTest {
                         "$1" + damage.getValue().replace("\\", "\\\\"));
                 assertNotEquals(right, wrong, damage.getKey());
                 Files.writeString(file, wrong);
+                Seal.again(file.getParent());
                 var line = Line.run("train", "--out", model, "--resume", "--steps", 1);
                 check(line, 1, "--" + damage.getKey().replace('_', '-'));
             }
         } finally {
             Files.writeString(file, right);
+            Seal.again(file.getParent());
         }
     }
 

@@ -337,7 +337,7 @@ class ModelDirectoriesTest {
         Files.writeString(model.resolve("config.json"), " ".repeat(40 << 20) + "{}");
         var fork = Fork.run(Map.of("JAVA_TOOL_OPTIONS", "-Xmx24m"), Main.class, "inspect", model.toString());
         assertEquals(1, fork.exit(), fork.output());
-        assertTrue(fork.output().contains("panamba: Java's heap of "), fork.output());
+        assertTrue(fork.output().contains("panamba: There is not enough memory (Java heap space)"), fork.output());
         assertFalse(fork.output().contains("\tat "), fork.output());
     }
 

@@ -403,19 +403,6 @@ class ProcessTest {
     }
 
     /** A mapped file that loses its end is a fault of the memory, which the JVM makes an error of. */
-    @Test
-    void aFileThatIsCutWhileItIsUsedIsSaid() throws Exception {
-        var out = folder.resolve("run");
-        var process = start(":", train(out, "--steps", 1_000_000, "--save-every", 20));
-        awaitStep(process, out);
-        try (var file = FileChannel.open(out.resolve("train.tokens"), StandardOpenOption.WRITE)) {
-            file.truncate(0);
-        }
-        assertTrue(process.waitFor(60, TimeUnit.SECONDS), "it goes on with nothing");
-        assertEquals(1, process.exitValue(), output());
-        assertOneSentence("became shorter");
-    }
-
     private Path deep() throws IOException {
         var model = Files.createDirectory(folder.resolve("deep"));
         Files.writeString(model.resolve("config.json"), """
