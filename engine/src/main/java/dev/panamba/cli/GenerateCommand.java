@@ -1,5 +1,6 @@
 package dev.panamba.cli;
 
+import dev.panamba.bindings.Natives;
 import dev.panamba.graph.Gemm;
 import dev.panamba.infer.LanguageModel;
 import dev.panamba.infer.Sampler;
@@ -144,19 +145,16 @@ final class GenerateCommand implements Command {
 
     private static LanguageModel model(Arguments given) throws IOException {
         var model = given.get(Shared.MODEL);
+        var weights = given.get(Shared.WEIGHTS);
+        var compute = given.get(Shared.COMPUTE);
+        boolean map = given.get(MAP);
+        int threads = given.get(Shared.THREADS);
+        if (!given.has(Shared.TOKENIZER)) {
+            return LanguageModel.load(model, weights, compute, map, threads);
+        }
+        Natives.loadAhead();
         var tokenizer = Shared.tokenizer(given);
-        return tokenizer == null
-                ? LanguageModel.load(
-                        model,
-                        given.get(Shared.WEIGHTS),
-                        given.get(Shared.COMPUTE),
-                        given.get(MAP),
-                        given.get(Shared.THREADS))
-                : LanguageModel.of(
-                        ModelFiles.weights(model, given.get(MAP), given.get(Shared.WEIGHTS)),
-                        tokenizer,
-                        given.get(Shared.COMPUTE),
-                        given.get(Shared.THREADS));
+        return LanguageModel.of(ModelFiles.weights(model, map, weights), tokenizer, compute, threads);
     }
 
     private static String prompt(Arguments given) throws IOException {
