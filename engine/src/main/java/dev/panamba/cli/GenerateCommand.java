@@ -6,6 +6,7 @@ import dev.panamba.infer.LanguageModel;
 import dev.panamba.infer.Sampler;
 import dev.panamba.infer.SessionFile;
 import dev.panamba.io.AtomicFiles;
+import dev.panamba.io.InputFiles;
 import dev.panamba.model.ModelFiles;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -169,7 +170,7 @@ final class GenerateCommand implements Command {
         if (name.equals("-")) {
             bytes = System.in.readNBytes(LONGEST_PROMPT + 1);
         } else {
-            try (var in = Files.newInputStream(Path.of(name))) {
+            try (var in = InputFiles.stream(Path.of(name))) {
                 bytes = in.readNBytes(LONGEST_PROMPT + 1);
             }
         }

@@ -118,6 +118,8 @@ class PromptsTest {
             assertTrue(line.err().contains("is not UTF-8: byte 4 "), line.err());
         }
         assertTrue(generate("--prompt-file", folder.resolve("none")).err().contains("does not exist"));
+        assertTrue(generate("--prompt-file", folder).err().contains("is a directory"));
+        assertTrue(generate("--prompt-file", "/dev/zero").err().contains("is a character device"));
         assertTrue(generate("--prompt-file", latin, "--prompt", "a").err().contains("give one of them"));
         assertTrue(generateFrom(new byte[0]).err().contains("The prompt is empty"));
     }
