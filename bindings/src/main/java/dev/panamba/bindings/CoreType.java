@@ -35,8 +35,11 @@ final class CoreType {
             MethodHandle set = link("setenv", FunctionDescriptor.of(JAVA_INT, ADDRESS, ADDRESS, JAVA_INT));
             MethodHandle unset = link("unsetenv", FunctionDescriptor.of(JAVA_INT, ADDRESS));
             int code = (int) set.invokeExact(name, arena.allocateFrom(core), 0);
-            load.run();
-            code = (int) unset.invokeExact(name);
+            try {
+                load.run();
+            } finally {
+                code = (int) unset.invokeExact(name);
+            }
         } catch (Throwable e) {
             throw NativeException.unexpected(e);
         }

@@ -101,7 +101,9 @@ final class CompareCommand implements Command {
                 : before == null ? List.of(1L) : before.seeds();
         var options = new TrainingOptions(given, before == null ? null : before.settings());
         var plan = plan(presets, seeds, options);
-        presets.forEach(preset -> Gemm.loadAhead(preset.config().D()));
+        Gemm.loadAhead(
+                options.resolve(presets.getFirst(), seeds.getFirst()).compute(),
+                presets.stream().mapToInt(preset -> preset.config().D()).max().orElseThrow());
         Files.createDirectories(out);
         try (var _ = FolderLock.of(out)) {
             if (before == null && ComparePlan.of(out).isPresent()) {

@@ -49,8 +49,8 @@ final class DoctorCommand implements Command {
         } else {
             print(
                     "OpenBLAS",
-                    openBlas.config().strip() + "; core " + openBlas.core() + ", the fastest that was measured here;"
-                            + " OPENBLAS_CORETYPE names another; threads " + openBlas.threads()
+                    openBlas.config().strip() + "; core " + openBlas.core()
+                            + ", OPENBLAS_CORETYPE names another; threads " + openBlas.threads()
                             + ", called by each of Panamba's");
             print("Library", openBlas.file());
         }

@@ -46,7 +46,7 @@ final class EvalCommand implements Command {
         var asked = Shared.tokenizer(given);
         var tokenizer = Shared.forModel(asked != null ? asked : ModelFiles.tokenizer(model), config.V(), given);
         int context = Math.min(given.get(CONTEXT), config.longest());
-        Gemm.loadAhead(config.D());
+        Gemm.loadAhead(given.get(Shared.COMPUTE), config.D());
         var file = Files.createTempFile("panamba", ".tokens");
         try {
             var summary = TokenFile.write(file, Corpus.of(given.get(DATA)), tokenizer);

@@ -91,7 +91,7 @@ final class GenerateCommand implements Command {
             AtomicFiles.checkFile(given.get(SAVE_STATE));
         }
         var sampler = Sampler.of(given.get(TEMPERATURE), given.get(TOP_K), given.get(TOP_P), given.get(SEED));
-        Gemm.loadAhead(prompt.length() / CHARACTERS);
+        Gemm.loadAhead(given.get(Shared.COMPUTE), prompt.length() / CHARACTERS);
         // Text is UTF-8 whatever the terminal's charset is said to be.
         var out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
         try (var language = model(given);

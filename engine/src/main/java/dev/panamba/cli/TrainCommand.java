@@ -156,8 +156,11 @@ final class TrainCommand implements Command {
         var preset = preset(from, whole);
         var tokenizer = Shared.forModel(whole, preset.config().V(), given);
         var options = new TrainingOptions(given, before).resolve(preset);
-        Gemm.loadAhead(Math.min(
-                (long) options.microBatch() * options.context(), preset.config().D()));
+        Gemm.loadAhead(
+                options.compute(),
+                Math.min(
+                        (long) options.microBatch() * options.context(),
+                        preset.config().D()));
         if (resume && options.steps() < checkpoint.step()) {
             throw new IllegalArgumentException("--steps is " + options.steps() + ", and the training in " + out
                     + " has taken " + checkpoint.step() + " already.");

@@ -1,6 +1,7 @@
 package dev.panamba.graph;
 
 import dev.panamba.bindings.Natives;
+import dev.panamba.tensor.DType;
 
 /** Who multiplies dense matrices of real numbers, which is what OpenBLAS can do. All other products are Panamba's own. */
 public enum Gemm {
@@ -14,10 +15,11 @@ public enum Gemm {
     /**
      * Lets another thread load OpenBLAS while the caller reads files, if programs will need it: what is never multiplied costs no start.
      *
+     * @param compute what large products round their factors to; those in bf16 are Panamba's own
      * @param side the least of rows, columns and common dimension of the largest dense product to come
      */
-    public static void loadAhead(long side) {
-        if (side >= GemmLowering.SMALLEST_SIDE) {
+    public static void loadAhead(DType compute, long side) {
+        if (compute == DType.F32 && side >= GemmLowering.SMALLEST_SIDE) {
             Natives.loadOpenBlasAhead();
         }
     }
